@@ -1,0 +1,131 @@
+"""The contract of environments. The loop that calls it (`muse.rollouts`):
+
+    obs, goal = env.reset(presets, seed=seed)
+    while True:
+        action = policy.get_action(model, obs, goal)
+        obs, goal, done = env.step(action)
+        if done.all():
+            break
+    env.is_success()
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from attrdict import AttrDict
+
+from muse.specs import EnvSpec
+from muse.utils.abstract import BaseClass, build
+from muse.utils.errors import MuseError
+
+
+class EnvError(MuseError):
+    """An environment used against its contract, or one that breaks it."""
+
+
+class Env(BaseClass, ABC):
+    """One simulated or real world, `B = 1`.
+
+    Rules that `muse.testing.check_env` checks:
+
+    * `reset` returns the observation and param names, and the goal names; `step` the observation and output names, the goal
+      names, and `done` `(1,)` bool. Every leaf is `(1, *shape)` in the spec's type, and the caller's to keep.
+    * A step names `reward` `(1, 1)` float and `truncated` `(1, 1)` bool among its output observations. `done` is true when the
+      task ends or a limit does; `truncated` is true when only the limit did.
+    * `step` before the first `reset` or after `done` raises `EnvError`, and so does an action of the wrong shape or not finite.
+    * All randomness comes from one generator made from the seed of `reset`; without a seed the generator goes on. Same
+      seed, presets and actions: same episode. Two instances share nothing.
+    * Importing the module, and building an env without the window param `render`, opens no window.
+
+    Args:
+        params: The options declared in `predefined_arguments`; `default_params` fills what is missing.
+        env_spec: The spec, as `get_default_env_spec_params` gives it, or an extension of it.
+    """
+
+    #: Default values of the options that differ from those of `predefined_arguments`.
+    default_params: ClassVar[Mapping[str, Any]] = AttrDict()
+
+    def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
+        self.params = AttrDict({**self.default_params, **params})
+        self.env_spec = env_spec
+        self.read_predefined_params(self.params)
+
+    @classmethod
+    @abstractmethod
+    def get_default_env_spec_params(cls, params: Mapping[str, Any]) -> AttrDict:
+        """Returns the group of the spec, `cls` included, for these options (defaults filled in by the caller)."""
+
+    @abstractmethod
+    def reset(self, presets: Mapping[str, Any] | None = None, seed: int | None = None) -> tuple[AttrDict, AttrDict]:
+        """Starts an episode.
+
+        Args:
+            presets: Values to start from instead of random ones, by name, without batch dimension.
+            seed: Makes the env's generator anew.
+
+        Returns:
+            Observation and goal.
+
+        Raises:
+            EnvError: For a preset that the env does not have.
+        """
+
+    @abstractmethod
+    def step(self, action: Mapping[str, Any]) -> tuple[AttrDict, AttrDict, np.ndarray]:
+        """Applies `action`, leaves `(1, *shape)`, and returns observation, goal and done `(1,)`."""
+
+    def is_success(self) -> bool:
+        """Whether the task is solved in the present state."""
+        return False
+
+    def render(self) -> np.ndarray | None:
+        """Returns the present picture `(Y, X, 3)` uint8 without opening a window, or None where there is none."""
+        return None
+
+    def close(self) -> None:
+        """Frees what the env holds. May be called twice."""
+
+
+def default_env_params(env_cls: type[Env], params: Mapping[str, Any] | None = None) -> AttrDict:
+    """Returns all declared options of `env_cls`: those of `params`, else of `default_params`, else of the arguments."""
+    declared = {name: argument.default for name, argument in env_cls.get_predefined_arguments().items() if not argument.required}
+    given = {key: value for key, value in (params or {}).items() if key != "cls"}
+    return AttrDict({**declared, **env_cls.default_params, **given})
+
+
+def make_env_spec(env_cls: type[Env], params: Mapping[str, Any] | None = None, overrides: Mapping[str, Any] | None = None) -> EnvSpec:
+    """Builds the spec that `env_cls` has under `params`, with the values of `overrides` over it."""
+    group = env_cls.get_default_env_spec_params(default_env_params(env_cls, params))
+    return build(AttrDict({**group, **(overrides or {})}), where="env_spec")
+
+
+def make(env_cls: type[Env] | str, params: Mapping[str, Any] | None = None, env_spec: EnvSpec | None = None) -> Env:
+    """Builds an environment, with its default options and spec where none are given.
+
+        env = make(PointMassEnv, AttrDict(render=True))
+        env.env_spec
+
+    Args:
+        env_cls: The class, or its dotted name.
+        params: Options over the defaults.
+        env_spec: The spec; the env's own when None.
+
+    Raises:
+        EnvError: When a dotted name leads to no environment.
+        OptionError: For an option that the class does not declare.
+    """
+    if isinstance(env_cls, str):
+        module, _, name = env_cls.rpartition(".")
+        try:
+            env_cls = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise EnvError(f"make('{env_cls}')", str(error), "a dotted name such as 'muse.envs.simple.point_mass_env.PointMassEnv'") from error
+    if not (isinstance(env_cls, type) and issubclass(env_cls, Env)):
+        raise EnvError(f"make({env_cls!r})", "not an Env", "a class that derives from muse.envs.Env")
+    given = {key: value for key, value in (params or {}).items() if key != "cls"}
+    return env_cls(AttrDict({**env_cls.default_params, **given}), env_spec or make_env_spec(env_cls, params))

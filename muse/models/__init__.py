@@ -1,0 +1,1 @@
+"""Models hold all parameters, and define `forward` and `loss`."""

@@ -1,0 +1,122 @@
+"""The contract of models. The loops that call it:
+
+    # learning (muse.trainers)                          # acting (muse.policies)
+    model.load_statistics(statistics)                   memory = model.initial_memory(B)
+    while training:                                     while acting:
+        result = model.loss(inputs, outputs)                memory = model.reset_rows(memory, rows_that_began)
+        result.loss.backward()                              outputs = model(inputs, memory)
+                                                            memory = outputs.get("memory")
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from muse.models.normalizer import Normalizer
+from muse.specs import EnvSpec, Leaf, LossResult, Statistics
+from muse.utils.abstract import Argument, BaseClass
+from muse.utils.attrdicts import Batch
+from muse.utils.errors import MuseError
+
+
+class ModelError(MuseError):
+    """A model built or called against its contract."""
+
+
+class Model(BaseClass, torch.nn.Module, ABC):
+    """All parameters, and what they compute: `forward` and `loss`.
+
+    A batch is any mapping that answers slash paths (`inputs["objects/position"]`): an `AttrDict` or a flat dict. `forward`
+    returns a flat dict and never writes to what it was given. A model knows no dataset, env, writer or step.
+
+    Args:
+        params: The options of the class.
+        env_spec: Names, shapes, limits and roles.
+    """
+
+    predefined_arguments = [
+        Argument("device", type=str, default="cpu", help="where the parameters live; 'cuda' falls back to the CPU with a warning"),
+        Argument("preproc_fn", help="fn(inputs) -> inputs, before forward"),
+        Argument("postproc_fn", help="fn(inputs, outputs) -> outputs, after forward"),
+    ]
+
+    def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
+        torch.nn.Module.__init__(self)
+        self.params = params
+        self.env_spec = env_spec
+        self.read_predefined_params(params)
+
+    @abstractmethod
+    def forward(self, inputs: Batch, memory: Any = None) -> dict[str, Any]:
+        """Computes outputs `(B, H, *shape)` from inputs `(B, H, *shape)`.
+
+        Args:
+            inputs: What `input_names` lists, in physical units; optionally `noise` `(B, H, noise_size)`, standard normal, with
+                which stochastic heads draw. Without it they return their most likely action.
+            memory: What an earlier call returned under `memory`; None starts anew.
+
+        Returns:
+            Outputs by path, in physical units, with `memory` where the model is recurrent.
+        """
+
+    @abstractmethod
+    def loss(self, inputs: Batch, outputs: Batch) -> LossResult:
+        """Computes the loss of a batch; rows where `outputs["padding_mask"]` is true do not count."""
+
+    @property
+    @abstractmethod
+    def input_names(self) -> tuple[str, ...]:
+        """What `forward` reads of an observation or goal."""
+
+    @property
+    @abstractmethod
+    def output_names(self) -> tuple[str, ...]:
+        """What `forward` returns besides `memory` (actions, for a policy's model)."""
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """What `loss` reads besides `input_names` (actions, for behaviour cloning)."""
+        return ()
+
+    @property
+    def statistics_names(self) -> tuple[str, ...]:
+        """Names whose statistics must be loaded before the first forward."""
+        return tuple(name for module in self.modules() if isinstance(module, Normalizer) for name in module.names)
+
+    @property
+    def horizon(self) -> int | None:
+        """The window length that the model needs, or None when any will do."""
+        return None
+
+    @property
+    def noise_size(self) -> int:
+        """Number of standard normal values a stochastic action takes per row; 0 when the model is deterministic."""
+        return 0
+
+    @classmethod
+    def get_spec_leaves(cls, params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
+        """Returns the leaves that this model adds to the spec (embeddings, plans), before it is built."""
+        return []
+
+    def load_statistics(self, statistics: Mapping[str, Statistics]) -> None:
+        """Hands statistics to every `Normalizer` inside; they become part of the weights.
+
+        Raises:
+            ModelError: When one that is needed is missing.
+        """
+        for module in self.modules():
+            if isinstance(module, Normalizer):
+                module.load(statistics)
+
+    def initial_memory(self, batch: int) -> Any:
+        """Returns the memory of `B` rows that have seen nothing; None for a model without memory."""
+        return None
+
+    def reset_rows(self, memory: Any, rows: np.ndarray) -> Any:
+        """Returns `memory` with the rows `(B,)` bool back at the beginning. What was given stays as it was."""
+        return memory

@@ -1,0 +1,1 @@
+"""Policies use a model to turn observations into actions; they hold neither it nor the env."""

@@ -1,0 +1,1 @@
+"""Tools that know no robot, one subject per file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from attrdict import AttrDict
@@ -36,6 +36,9 @@ class Policy(BaseClass, ABC):
         env_spec: Names, shapes, limits and roles.
         is_goal: Whether it makes goals instead of actions.
     """
+
+    #: Whether `get_action` needs a model; a scripted policy says False, and none is built for it.
+    uses_model: ClassVar[bool] = True
 
     predefined_arguments = [
         Argument("timeout", type=int, default=0, help="actions after which an episode is ended; 0: never", unit="steps"),

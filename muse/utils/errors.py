@@ -37,6 +37,8 @@ class MuseError(Exception):
 class OptionError(MuseError):
     """An option that its class does not declare, lacks, or cannot take the value of."""
 
+    exit_status = 2
+
 
 class MissingExtraError(MuseError):
     """An optional back end that is not installed, or does not import."""

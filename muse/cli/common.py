@@ -1,0 +1,77 @@
+"""What every verb shares: the header, the flags, and how a mistake is shown."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from configs.helpers import get_script_parser, load_base_config
+from muse.experiments.assemble import ROOT_KEYS
+from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
+from muse.utils.errors import MuseError
+
+_log = logging.getLogger(__name__)
+
+
+def make_parser(prog: str | None, description: str, config: bool = True) -> argparse.ArgumentParser:
+    """Returns the parser of a verb, with the flags that all verbs have."""
+    parser = get_script_parser(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if config:
+        parser.add_argument("config", type=str, help="a recipe (path to a .py file) or exp=<experiment folder>; options of the recipe follow it")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and debug records")
+    return parser
+
+
+def run(work: Callable[[argparse.Namespace, list[str]], int], parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parses a command line, does the work and returns the exit status.
+
+    A mistake of the user prints as its message alone, with status 2 for a wrong command line or config and 1 otherwise;
+    `--debug` shows the traceback too. An interrupt gives 130.
+    """
+    args, unknown = parser.parse_known_args(None if argv is None else list(argv))
+    try:
+        return work(args, unknown)
+    except MuseError as error:
+        _log.debug("traceback", exc_info=True)
+        if args.debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", []):
+            print(f"  {note}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has gone (`muse resolve ... | head`); nothing is left to say and nobody to say it to.
+        sys.stderr.close()
+        return 141
+
+
+def load_config(args: argparse.Namespace, unknown: list[str], reads: Iterable[str] = ()) -> tuple[Any, Any, ExperimentFileManager | None]:
+    """Loads the recipe that a command line names.
+
+    Returns:
+        The params, the root node, and the experiment's folder where the recipe is `exp=<folder>`.
+    """
+    manager = None
+    if args.config.startswith("exp="):
+        manager = ExperimentFileManager.open(Path(args.config[len("exp=") :]))
+    params, root = load_base_config(args.config, unknown, reads=(*ROOT_KEYS, *reads))
+    return params, root, manager
+
+
+def require_experiment(manager: ExperimentFileManager | None, what: str) -> ExperimentFileManager:
+    """Returns `manager`.
+
+    Raises:
+        ExperimentError: When the config was a recipe, which has no weights.
+    """
+    if manager is None:
+        raise ExperimentError(what, "a recipe has no trained weights", "exp=<experiment folder>", "--no_model_file for first weights, or --random_policy")
+    return manager

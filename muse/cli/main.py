@@ -1,0 +1,50 @@
+"""The console command `muse`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+#: Verb, the module that does it, and what it is for.
+VERBS = {
+    "goal_train": ("muse.cli.goal_train", "train a model, with rollouts in its environment along the way"),
+    "train": ("muse.cli.train", "train a model from data alone"),
+    "eval": ("muse.cli.evaluate", "evaluate an experiment on seeded episodes"),
+    "collect": ("muse.cli.collect", "roll out a policy and save the episodes as a dataset"),
+    "compare": ("muse.cli.compare", "compare two experiments on the same initial states"),
+    "resolve": ("muse.cli.resolve", "print what a recipe and a command line come to, and where each value comes from"),
+    "load_batches": ("muse.cli.load_batches", "load batches from a recipe's dataset and time them"),
+    "doctor": ("muse.cli.doctor", "print versions and devices, what works here, and how to mend what does not"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `muse <verb> ...` and returns its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if words[0] == "--version":
+        import muse
+
+        print(f"muse {muse.__version__}")
+        return 0
+    verb = words[0].replace("-", "_")
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        print(f"muse: no verb '{words[0]}'{hint}; expected one of {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(VERBS[verb][0])
+    return module.main(words[1:], prog=f"muse {words[0]}")
+
+
+def _usage() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items()]
+    return (
+        "usage: muse <verb> [flags] <recipe.py | exp=folder> [--option value] [%group --option value] ...\n\n"
+        "verbs:\n" + "\n".join(lines) + "\n\n`muse <verb> --help` explains one; `--help` after a recipe lists every option that the recipe has."
+    )

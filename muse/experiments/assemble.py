@@ -1,0 +1,255 @@
+"""From a resolved params tree to objects, in a straight line: spec, env, datasets, model, statistics, policies, reward.
+
+Each object is made from those above it; nothing looks back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from attrdict import AttrDict
+
+from muse.datasets.dataset import Dataset
+from muse.envs.env import Env, default_env_params, make, make_env_spec
+from muse.envs.vector_env import VectorEnv
+from muse.experiments.provenance import env_fingerprint
+from muse.models.model import Model
+from muse.policies.policy import Policy
+from muse.rewards.reward import Reward
+from muse.specs import EnvSpec
+from muse.utils.abstract import build, is_group
+from muse.utils.errors import MuseError, OptionError
+from muse.utils.seeding import derive_seed
+
+#: Root keys that Muse's scripts read. Datasets may also be numbered: `dataset_train_1`.
+ROOT_KEYS = (
+    "device", "seed", "batch_size", "horizon", "dataset", "env_spec", "env_train", "env_holdout", "vector_env", "dataset_train",
+    "dataset_holdout", "model", "policy", "goal_policy", "policy_holdout", "goal_policy_holdout", "trainer", "reward",
+)  # fmt: skip
+
+
+class AssemblyError(MuseError):
+    """Groups that do not fit one another."""
+
+
+@dataclass
+class Experiment:
+    """One of each noun, made to fit. A part that was not asked for, or that the recipe lacks, is None or empty.
+
+    Attributes:
+        params: The resolved tree that everything was made from.
+        name: The experiment's name, or an empty string.
+        seed: Root of every random stream.
+        env_spec: The environment's spec with the model's additions.
+        env_group: The env's group, for making more of them.
+        vector_env: `B` envs stepped together.
+    """
+
+    params: AttrDict
+    name: str
+    seed: int
+    env_spec: EnvSpec
+    env_group: AttrDict | None = None
+    vector_env: VectorEnv | None = None
+    env_holdout: VectorEnv | None = None
+    datasets_train: list[Dataset] = field(default_factory=list)
+    datasets_holdout: list[Dataset] = field(default_factory=list)
+    model: Model | None = None
+    policy: Policy | None = None
+    goal_policy: Policy | None = None
+    policy_holdout: Policy | None = None
+    goal_policy_holdout: Policy | None = None
+    reward: Reward | None = None
+    _env: Env | None = None
+
+    @property
+    def env(self) -> Env:
+        """A single environment of the experiment, made when first asked for.
+
+        Raises:
+            AssemblyError: When the recipe has none.
+        """
+        if self._env is None:
+            if self.env_group is None:
+                raise AssemblyError("experiment", "no environment", "a recipe with a group 'env_train'")
+            self._env = make(self.env_group["cls"], self.env_group, self.env_spec)
+        return self._env
+
+    def make_vector_env(self, num_envs: int | None = None) -> VectorEnv:
+        """Returns new envs stepped together, `num_envs` of them or as many as the recipe says."""
+        if self.env_group is None:
+            raise AssemblyError("experiment", "no environment", "a recipe with a group 'env_train'")
+        return _make_vector_env(self.params, self.env_group, self.env_spec, num_envs)
+
+    def close(self) -> None:
+        """Closes every environment."""
+        for env in (self._env, self.vector_env, self.env_holdout):
+            if env is not None:
+                env.close()
+
+
+def assemble(
+    params: Mapping[str, Any],
+    name: str = "",
+    *,
+    with_env: bool = True,
+    with_datasets: bool = True,
+    with_model: bool = True,
+    num_envs: int | None = None,
+) -> Experiment:
+    """Builds the parts of an experiment and checks that they fit.
+
+    Args:
+        params: The resolved tree (`load_base_config`), or one made by hand. Never changed.
+        name: The experiment's name.
+        with_env, with_datasets, with_model: Leave a part out: `collect` needs no data, a scripted policy no model.
+        num_envs: Envs stepped together, over what the recipe says.
+
+    Raises:
+        MuseError: Where a group is missing, wrong, or does not fit another.
+    """
+    params = AttrDict(dict(params.items()))
+    seed = _int_of(params, "seed", 0)
+    env_group = params["env_train"] if is_group(params.get("env_train")) else None
+    env_spec = make_spec(params)
+
+    experiment = Experiment(params, name, seed, env_spec, env_group)
+    if with_env and env_group is not None:
+        experiment.vector_env = _make_vector_env(params, env_group, env_spec, num_envs)
+        if is_group(params.get("env_holdout")):
+            experiment.env_holdout = _make_vector_env(params, params["env_holdout"], env_spec, num_envs)
+    if with_datasets:
+        experiment.datasets_train = make_datasets(params, "dataset_train", env_spec)
+        experiment.datasets_holdout = make_datasets(params, "dataset_holdout", env_spec, experiment.datasets_train)
+    if with_model and is_group(params.get("model")):
+        experiment.model = make_model(params["model"], env_spec, seed)
+        _check_horizons(experiment)
+    for key in ("policy", "goal_policy", "policy_holdout", "goal_policy_holdout"):
+        if is_group(params.get(key)):
+            setattr(experiment, key, build(params[key], env_spec, is_goal=key.startswith("goal"), where=key))
+    if is_group(params.get("reward")):
+        experiment.reward = build(params["reward"], env_spec, where="reward")
+    return experiment
+
+
+def make_spec(params: Mapping[str, Any]) -> EnvSpec:
+    """Returns the spec that `env_train` has under its options, with the values of the group `env_spec` over it and the
+    model's additions.
+
+    Raises:
+        AssemblyError: When the recipe has neither an env nor a whole spec.
+    """
+    env_group, spec_group = params.get("env_train"), params.get("env_spec")
+    if is_group(env_group):
+        overrides = {key: value for key, value in (spec_group or {}).items() if key not in ("exp_name", "extra_exp_name")}
+        spec = make_env_spec(env_group["cls"], without_names(env_group), overrides)
+    elif is_group(spec_group):
+        spec = build(spec_group, where="env_spec")
+    else:
+        raise AssemblyError("recipe", "neither 'env_train' nor 'env_spec'", "a group with a 'cls' for one of them")
+    model_group = params.get("model")
+    if is_group(model_group) and hasattr(model_group["cls"], "get_spec_leaves"):
+        spec = spec.extended(model_group["cls"].get_spec_leaves(model_group, spec))
+    return spec
+
+
+def without_names(group: Mapping[str, Any]) -> AttrDict:
+    """Returns the declared options of a group: without the keys of the config language and a recipe's helper values."""
+    declared = {argument.name for argument in getattr(group["cls"], "predefined_arguments", ())}
+    return AttrDict({key: value for key, value in group.items() if key in declared or (not declared and key not in ("cls", "exp_name", "extra_exp_name"))})
+
+
+def make_datasets(params: Mapping[str, Any], prefix: str, env_spec: EnvSpec, bases: list[Dataset] | tuple = ()) -> list[Dataset]:
+    """Builds the groups `<prefix>`, `<prefix>_1`, `<prefix>_2` ... in the order of their numbers.
+
+    Args:
+        bases: Datasets whose loaded arrays the ones with `load_from_base` share, by position.
+    """
+    numbered = []
+    for key in params:
+        match = re.fullmatch(rf"{prefix}(?:_(\d+))?", key)
+        if match and is_group(params[key]):
+            numbered.append((int(match.group(1) or 0), key))
+    datasets = []
+    for position, (_, key) in enumerate(sorted(numbered)):
+        base = bases[position] if position < len(bases) and params[key].get("load_from_base") else None
+        datasets.append(build(params[key], env_spec, where=key, **({"base_dataset": base} if base is not None else {})))
+    return datasets
+
+
+def make_model(group: Mapping[str, Any], env_spec: EnvSpec, seed: int) -> Model:
+    """Builds a model whose first weights are a function of `seed`; torch's own generator is left as it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "model"))
+        return build(group, env_spec, where="model")
+
+
+def recorded_fingerprint(experiment: Experiment) -> dict[str, Any]:
+    """Returns the fingerprint of the experiment's environment, defaults filled in, as datasets and checkpoints keep it."""
+    if experiment.env_group is None:
+        return {}
+    cls = experiment.env_group["cls"]
+    return env_fingerprint({**default_env_params(cls, without_names(experiment.env_group)), "cls": cls})
+
+
+def check_fit(experiment: Experiment) -> None:
+    """Runs one batch, one forward and one action through the parts, so that a misfit shows before hours of training.
+
+    Needs loaded statistics. No random stream, sampler or env is touched.
+
+    Raises:
+        MuseError: For the first thing that does not line up with the spec.
+    """
+    import torch
+
+    spec, model = experiment.env_spec, experiment.model
+    for dataset in experiment.datasets_train:
+        if model is None or len(dataset) == 0:
+            continue
+        inputs, outputs = dataset.get_batch(np.arange(min(2, len(dataset))), torch_device=getattr(model, "device", "cpu"))
+        spec.check(inputs, (*model.input_names, *model.target_names), where="first batch")
+        was_training = model.training
+        model.eval()
+        with torch.no_grad():
+            loss = model.loss(inputs, outputs).loss
+        model.train(was_training)
+        if loss.ndim != 0 or not bool(torch.isfinite(loss)):
+            raise AssemblyError("model.loss on the first batch", f"{loss}", "a finite scalar", "muse data check, or the model's options")
+    if experiment.policy is not None and experiment.policy.is_goal is False and (model is not None or not experiment.policy.uses_model):
+        obs = {name: value[:, None] for name, value in spec.get_zeros(spec.observation_names, 1).items()}
+        goal = {name: value[:, None] for name, value in spec.get_zeros(spec.goal_names, 1).items()}
+        experiment.policy.reset_policy(np.ones(1, bool), [0])
+        action = experiment.policy.get_action(model, AttrDict.from_dict(obs), AttrDict.from_dict(goal))
+        spec.check(action, spec.action_names, (1,), "policy.get_action", limits=True)
+
+
+def _make_vector_env(params: Mapping[str, Any], env_group: Mapping[str, Any], env_spec: EnvSpec, num_envs: int | None) -> VectorEnv:
+    group = params.get("vector_env")
+    options = dict(without_names(group)) if is_group(group) else {}
+    if num_envs is not None:
+        options["num_envs"] = num_envs
+    cls = group["cls"] if is_group(group) else VectorEnv
+    return cls(AttrDict(options), AttrDict({**without_names(env_group), "cls": env_group["cls"]}), env_spec)
+
+
+def _check_horizons(experiment: Experiment) -> None:
+    wanted = experiment.model.horizon if experiment.model is not None else None
+    for dataset in experiment.datasets_train if wanted is not None else []:
+        has = getattr(dataset, "horizon", wanted)
+        if has != wanted:
+            raise AssemblyError("dataset_train/horizon", str(has), f"{wanted}, which the model needs", "one root value 'horizon' that both groups read with a Field")
+
+
+def _int_of(params: Mapping[str, Any], key: str, default: int) -> int:
+    value = params.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise OptionError(f"recipe: '{key}'", repr(value), "an int")
+    return value
+
+

@@ -1,0 +1,1 @@
+"""Recipes: data only. Each file has an `export`."""

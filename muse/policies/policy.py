@@ -1,8 +1,8 @@
 """The contract of policies. The loop that calls it (`muse.rollouts`), for `B` envs at once:
 
-    policy.reset_policy(rows, seeds)                    # rows (B,) bool: those that begin an episode
-    action = policy.get_action(model, obs, goal)        # obs (B, 1, *shape) -> action (B, *shape)
-    ended = env_done | policy.is_terminated(model, obs, goal)
+policy.reset_policy(rows, seeds)                    # rows (B,) bool: those that begin an episode
+action = policy.get_action(model, obs, goal)        # obs (B, 1, *shape) -> action (B, *shape)
+ended = env_done | policy.is_terminated(model, obs, goal)
 """
 
 from __future__ import annotations

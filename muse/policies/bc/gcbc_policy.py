@@ -1,0 +1,99 @@
+"""The policy of behaviour cloning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from attrdict import AttrDict
+
+from muse.models.model import Model
+from muse.policies.inference import ModelView, device_of, to_tensor, to_tensors
+from muse.policies.policy import PolicyError
+from muse.policies.row_policy import RowPolicy, as_array
+from muse.specs import EnvSpec
+from muse.utils.abstract import Argument
+from muse.utils.attrdicts import Batch
+
+
+class GCBCPolicy(RowPolicy):
+    """Acts with a (goal-conditioned) behaviour-cloning model, recurrent or not.
+
+    A recurrent model remembers each row's episode by itself. With `replan_horizon` it forgets every so many steps, so that it
+    acts from windows as long as those that it was trained on; with 0 it remembers the whole episode.
+
+    `online_action_postproc_fn(model, obs, goal, action) -> action` may change the action before it is clipped: it gets the
+    observation and goal as `get_action` did, and a flat dict of arrays `(B, *shape)`.
+    """
+
+    predefined_arguments = RowPolicy.predefined_arguments + [
+        Argument("recurrent", type=bool, default=True, help="keep the model's memory between steps"),
+        Argument(
+            "replan_horizon",
+            type=int,
+            default=0,
+            help="steps after which the memory is flushed; 0: kept for the episode",
+            unit="steps",
+        ),
+        Argument(
+            "sample", type=bool, default=False, help="draw from the model's distribution instead of taking its most likely action"
+        ),
+        Argument(
+            "policy_out_names",
+            type=list,
+            element_type=str,
+            help="outputs of the model that make the action; the spec's actions if not given",
+        ),
+        Argument("online_action_postproc_fn", help="fn(model, obs, goal, action) -> action, before clipping"),
+    ]
+
+    def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
+        super().__init__(params, env_spec, is_goal)
+        if self.replan_horizon < 0:
+            raise PolicyError("GCBCPolicy: option 'replan_horizon'", str(self.replan_horizon), "steps, or 0 for never")
+        self._out_names = tuple(self.policy_out_names or self.output_names)
+        missing = [name for name in self.output_names if name not in self._out_names]
+        if missing and self.online_action_postproc_fn is None:
+            raise PolicyError(
+                "GCBCPolicy: option 'policy_out_names'", f"{', '.join(self._out_names)}: no '{missing[0]}'", ", ".join(self.output_names),
+                "name every output, or give an online_action_postproc_fn that makes the rest",
+            )  # fmt: skip
+        self._view = ModelView()
+
+    def reset_policy(self, rows: np.ndarray | None = None, seeds: Any = None) -> None:
+        """See `Policy.reset_policy`."""
+        before = len(self.steps)
+        super().reset_policy(rows, seeds)
+        if len(self.steps) != before:
+            self._view.memory = None
+
+    def get_action(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
+        """See `Policy.get_action`."""
+        view = self._view
+        model = view.look(model, "GCBCPolicy")
+        device = device_of(model)
+        inputs = to_tensors(obs, goal, view.input_names, device, "GCBCPolicy")
+        begin = self._rows_to_begin()
+        rows, horizon = next(iter(inputs.values())).shape[:2] if inputs else (len(begin), 1)
+        self.count_rows(rows)
+        if self.sample and view.noise_size:
+            inputs["noise"] = to_tensor(self.draw_normal(horizon, view.noise_size), device)
+        with view.inference(device, rows):
+            outputs = model(inputs, view.begin(model, begin))
+        view.memory = outputs.get("memory")
+        missing = [name for name in self._out_names if name not in outputs]
+        if missing:
+            raise PolicyError(
+                "GCBCPolicy.get_action", f"the model returns no '{missing[0]}' but {', '.join(outputs)}", f"'{missing[0]}'"
+            )
+        action = {name: outputs[name] for name in self._out_names}
+        if self.online_action_postproc_fn is not None:
+            action = {name: as_array(value)[:, -1] for name, value in action.items()}
+            action = self.online_action_postproc_fn(model, obs, goal, action)
+        return self.finish(action, goal)
+
+    def _rows_to_begin(self) -> np.ndarray:
+        if not self.recurrent:
+            return np.ones(len(self.steps), dtype=bool)
+        return (self.steps % self.replan_horizon if self.replan_horizon else self.steps) == 0

@@ -22,7 +22,9 @@ def make_parser(prog: str | None, description: str, config: bool = True) -> argp
     """Returns the parser of a verb, with the flags that all verbs have."""
     parser = get_script_parser(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if config:
-        parser.add_argument("config", type=str, help="a recipe (path to a .py file) or exp=<experiment folder>; options of the recipe follow it")
+        parser.add_argument(
+            "config", type=str, help="a recipe (path to a .py file) or exp=<experiment folder>; options of the recipe follow it"
+        )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and debug records")
     return parser
 
@@ -53,7 +55,9 @@ def run(work: Callable[[argparse.Namespace, list[str]], int], parser: argparse.A
         return 141
 
 
-def load_config(args: argparse.Namespace, unknown: list[str], reads: Iterable[str] = ()) -> tuple[Any, Any, ExperimentFileManager | None]:
+def load_config(
+    args: argparse.Namespace, unknown: list[str], reads: Iterable[str] = ()
+) -> tuple[Any, Any, ExperimentFileManager | None]:
     """Loads the recipe that a command line names.
 
     Returns:
@@ -73,5 +77,10 @@ def require_experiment(manager: ExperimentFileManager | None, what: str) -> Expe
         ExperimentError: When the config was a recipe, which has no weights.
     """
     if manager is None:
-        raise ExperimentError(what, "a recipe has no trained weights", "exp=<experiment folder>", "--no_model_file for first weights, or --random_policy")
+        raise ExperimentError(
+            what,
+            "a recipe has no trained weights",
+            "exp=<experiment folder>",
+            "--no_model_file for first weights, or --random_policy",
+        )
     return manager

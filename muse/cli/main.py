@@ -46,5 +46,7 @@ def _usage() -> str:
     lines = [f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items()]
     return (
         "usage: muse <verb> [flags] <recipe.py | exp=folder> [--option value] [%group --option value] ...\n\n"
-        "verbs:\n" + "\n".join(lines) + "\n\n`muse <verb> --help` explains one; `--help` after a recipe lists every option that the recipe has."
+        "verbs:\n"
+        + "\n".join(lines)
+        + "\n\n`muse <verb> --help` explains one; `--help` after a recipe lists every option that the recipe has."
     )

@@ -26,7 +26,12 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
         query = args.query.strip("/")
         wanted = [row for row in rows if row[0] == query or row[0].startswith(query + "/")]
         if not wanted:
-            raise OptionError(f"--query {args.query}", "no such path" + nearest(query, (row[0] for row in rows)), "a path of the tree", "resolve without --query")
+            raise OptionError(
+                f"--query {args.query}",
+                "no such path" + nearest(query, (row[0] for row in rows)),
+                "a path of the tree",
+                "resolve without --query",
+            )
         rows = wanted
     print(f"name: {root.get_exp_name()}")
     width = max(len(path) for path, _, _ in rows)

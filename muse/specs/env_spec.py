@@ -65,11 +65,13 @@ class Leaf:
             try:
                 limit = np.broadcast_to(np.asarray(getattr(self, side), dtype=np.float64), self.shape)
             except ValueError as error:
-                raise SpecError(where, f"{side} {getattr(self, side)!r}", f"a limit that broadcasts to shape {self.shape}") from error
+                raise SpecError(
+                    where, f"{side} {getattr(self, side)!r}", f"a limit that broadcasts to shape {self.shape}"
+                ) from error
             limit = limit.copy()
             limit.flags.writeable = False
             object.__setattr__(self, side, limit)
-        if np.any(self.low > self.high):
+        if not np.all(self.low <= self.high):
             raise SpecError(where, f"low {self.low.tolist()} above high {self.high.tolist()}", "low <= high")
 
     @property
@@ -93,11 +95,21 @@ class Leaf:
     def from_dict(cls, values: Mapping[str, Any]) -> Leaf:
         """Reverses `to_dict`."""
         limits = {side: np.asarray(values[side], dtype=np.float64) for side in ("low", "high")}
-        return cls(values["name"], tuple(values["shape"]), limits["low"], limits["high"], np.dtype(values["dtype"]), values["unit"], values["role"])
+        return cls(
+            values["name"],
+            tuple(values["shape"]),
+            limits["low"],
+            limits["high"],
+            np.dtype(values["dtype"]),
+            values["unit"],
+            values["role"],
+        )
 
 
 def _plain_limit(limit: np.ndarray) -> Any:
-    if limit.size and np.all(limit == limit.flat[0]):
+    if limit.size == 0:
+        return 0.0
+    if np.all(limit == limit.flat[0]):
         return _plain(float(limit.flat[0]))
     return _plain(limit.tolist())
 
@@ -125,7 +137,13 @@ class EnvSpec(BaseClass):
     predefined_arguments = [
         Argument("names_shapes_limits_dtypes", type=list, required=True, help="tuples (name, shape, (low, high), dtype[, unit])"),
         Argument("observation_names", type=list, default=[], element_type=str, help="seen by the policy at every step"),
-        Argument("output_observation_names", type=list, default=[], element_type=str, help="what a step returns besides (reward, truncated)"),
+        Argument(
+            "output_observation_names",
+            type=list,
+            default=[],
+            element_type=str,
+            help="what a step returns besides (reward, truncated)",
+        ),
         Argument("goal_names", type=list, default=[], element_type=str, help="what is to be reached, at every step"),
         Argument("action_names", type=list, default=[], element_type=str, help="what a step takes"),
         Argument("param_names", type=list, default=[], element_type=str, help="known once, at reset"),
@@ -150,7 +168,11 @@ class EnvSpec(BaseClass):
             leaves[name] = Leaf(name, tuple(shape), limits[0], limits[1], dtype, unit[0] if unit else "", roles.get(name, ""))
         for name, role in roles.items():
             if name not in leaves:
-                raise SpecError(f"EnvSpec.{ROLES[role]}", f"unknown name '{name}'{nearest(name, leaves)}", "a name from names_shapes_limits_dtypes")
+                raise SpecError(
+                    f"EnvSpec.{ROLES[role]}",
+                    f"unknown name '{name}'{nearest(name, leaves)}",
+                    "a name from names_shapes_limits_dtypes",
+                )
         self._leaves = leaves
         for option in ROLES.values():
             setattr(self, option, tuple(values[option]))
@@ -184,7 +206,11 @@ class EnvSpec(BaseClass):
         for leaf in leaves:
             old = joined.setdefault(leaf.name, leaf)
             if (old.shape, old.dtype) != (leaf.shape, leaf.dtype):
-                raise SpecError(f"spec leaf '{leaf.name}'", f"shape {leaf.shape} {leaf.dtype}", f"what is there: shape {old.shape} {old.dtype}")
+                raise SpecError(
+                    f"spec leaf '{leaf.name}'",
+                    f"shape {leaf.shape} {leaf.dtype}",
+                    f"what is there: shape {old.shape} {old.dtype}",
+                )
         return EnvSpec.from_leaves(joined.values())
 
     def to_dict(self) -> dict[str, Any]:
@@ -218,7 +244,9 @@ class EnvSpec(BaseClass):
         try:
             return self._leaves[name]
         except KeyError:
-            raise SpecError("EnvSpec", f"unknown name '{name}'{nearest(name, self._leaves)}", "one of " + ", ".join(self._leaves)) from None
+            raise SpecError(
+                "EnvSpec", f"unknown name '{name}'{nearest(name, self._leaves)}", "one of " + ", ".join(self._leaves)
+            ) from None
 
     def dim(self, names: Iterable[str]) -> int:
         """Returns the number of elements of `names` laid side by side."""
@@ -265,7 +293,9 @@ class EnvSpec(BaseClass):
             typed[name] = value.astype(leaf.dtype, copy=False)
         return typed
 
-    def check(self, batch: Batch, names: Iterable[str], lead: tuple[int, ...] | None = None, where: str = "batch", limits: bool = False) -> None:
+    def check(
+        self, batch: Batch, names: Iterable[str], lead: tuple[int, ...] | None = None, where: str = "batch", limits: bool = False
+    ) -> None:
         """Checks that `batch` holds `names` in their shapes and kinds of type.
 
         Args:
@@ -291,7 +321,11 @@ class EnvSpec(BaseClass):
                     raise SpecError(f"{where}: '{name}'", "NaN or infinity", "finite numbers")
                 slack = 1e-5 * np.maximum(1.0, np.where(np.isfinite(leaf.high - leaf.low), np.abs(leaf.high - leaf.low), 1.0))
                 if array.dtype.kind in "iufb" and (np.any(array < leaf.low - slack) or np.any(array > leaf.high + slack)):
-                    raise SpecError(f"{where}: '{name}'", f"values from {array.min()} to {array.max()}", f"within [{leaf.low.min()}, {leaf.high.max()}]")
+                    raise SpecError(
+                        f"{where}: '{name}'",
+                        f"values from {array.min()} to {array.max()}",
+                        f"within [{leaf.low.min()}, {leaf.high.max()}]",
+                    )
 
 
 def _float_of(leaf: Leaf) -> np.dtype:

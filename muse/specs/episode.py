@@ -37,7 +37,9 @@ class Episode:
             raise SpecError("Episode: 'done'", "missing", "a bool array (T,) in outputs")
         done = self.outputs["done"]
         if done.ndim != 1 or len(done) == 0 or done.dtype != bool or not done[-1] or done[:-1].any():
-            raise SpecError("Episode: 'done'", f"shape {done.shape}, {int(done.sum())} true", "a bool array (T,), true on its last row only")
+            raise SpecError(
+                "Episode: 'done'", f"shape {done.shape}, {int(done.sum())} true", "a bool array (T,), true on its last row only"
+            )
         for part in (self.inputs, self.outputs):
             for name, value in flatten(part).items():
                 if len(value) != len(done):

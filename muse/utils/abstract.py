@@ -75,9 +75,7 @@ class Argument:
             converted = float(value)
         elif self.type is list and isinstance(value, (list, tuple)):
             converted = list(value)
-        elif isinstance(self.type, type) and (
-            not isinstance(value, self.type) or (self.type is int and isinstance(value, bool))
-        ):
+        elif isinstance(self.type, type) and (not isinstance(value, self.type) or (self.type is int and isinstance(value, bool))):
             raise OptionError(label, f"{value!r} ({type(value).__name__})", self.type.__name__)
         else:
             converted = value
@@ -117,7 +115,9 @@ class BaseClass:
             if name in params:
                 values[name] = argument.convert(params[name], where)
             elif argument.required:
-                raise OptionError(where, f"no option '{name}'", f"a value for it ({argument.help})" if argument.help else "a value")
+                raise OptionError(
+                    where, f"no option '{name}'", f"a value for it ({argument.help})" if argument.help else "a value"
+                )
             else:
                 values[name] = copy.deepcopy(argument.default) if isinstance(argument.default, (list, dict)) else argument.default
             setattr(self, name, values[name])
@@ -149,7 +149,9 @@ def check_known(cls: type, params: Mapping[str, Any], where: str) -> None:
     known = known_names(cls, params)
     for key in params:
         if key not in known:
-            raise OptionError(where, f"no option '{key}'{nearest(key, known)}", "one of " + ", ".join(sorted(known - set(RESERVED_KEYS))))
+            raise OptionError(
+                where, f"no option '{key}'{nearest(key, known)}", "one of " + ", ".join(sorted(known - set(RESERVED_KEYS)))
+            )
 
 
 def build(params: Mapping[str, Any], *args: Any, where: str, **kwargs: Any) -> Any:

@@ -1,0 +1,133 @@
+"""What `goal_train` and `train` share: make the folder, assemble, run, say what came out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from attrdict import AttrDict
+
+from muse.cli.common import load_config
+from muse.cli.report import report_training
+from muse.experiments.assemble import Experiment, assemble, check_fit, recorded_fingerprint
+from muse.experiments.file_manager import ExperimentFileManager, experiment_path
+from muse.experiments.logger import logging_to
+from muse.utils.abstract import build, is_group
+from muse.utils.errors import OptionError
+
+_log = logging.getLogger(__name__)
+
+
+def add_training_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of the training verbs."""
+    parser.add_argument(
+        "--continue", dest="is_continue", action="store_true", help="resume the run in its folder; start it where there is none"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an experiment of the same name")
+    parser.add_argument(
+        "--no_wandb", action="store_true", help="do not write to Weights & Biases (TensorBoard and files are always written)"
+    )
+    parser.add_argument("--wandb_project", default="muse", metavar="NAME", help="Weights & Biases project (default: muse)")
+    parser.add_argument("--wandb_tags", default="", metavar="A:B", help="Weights & Biases tags, with ':' between them")
+    parser.add_argument(
+        "--base_dir", default="experiments", metavar="DIR", help="folder of all experiments (default: experiments)"
+    )
+    parser.add_argument("--print_all", action="store_true", help="print every resolved value before training")
+
+
+def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
+    """Trains what a command line says.
+
+    Args:
+        with_env: Build environments and roll out; without, rollouts of the recipe are left out with one line that says so.
+    """
+    params, root, manager = load_config(args, unknown)
+    if not is_group(params.get("trainer")):
+        raise OptionError(args.config, "no group 'trainer'", "a recipe to train")
+    if args.print_all:
+        for path, value, origin in root.get_origins():
+            print(f"{path}  {value!r}  [{origin}]")
+    changes = root.get_changes()
+    manager = make_folder(args, root, manager)
+    with logging_to(manager.log_path, args.debug):
+        try:
+            for change in changes:
+                _log.warning("changed since the run: %s", change)
+            experiment = assemble(params, root.get_exp_name(), with_env=with_env)
+            try:
+                _train(args, experiment, manager, json.loads(root.get_resolved_json()), with_env)
+            finally:
+                experiment.close()
+        except Exception:
+            _log.debug("the run ended with an error", exc_info=True)
+            raise
+        finally:
+            manager.close()
+    return 0
+
+
+def make_folder(args: argparse.Namespace, root: Any, manager: ExperimentFileManager | None) -> ExperimentFileManager:
+    """Makes the folder of a new run, or opens the one to resume."""
+    texts = (root.get_config_text(), root.get_args_text(), root.get_resolved_json())
+    folder = manager.exp_dir if manager is not None and args.is_continue else experiment_path(root.get_exp_name(), args.base_dir)
+    if args.is_continue and Path(folder).is_dir():
+        return ExperimentFileManager.resume(folder, *texts)
+    return ExperimentFileManager.create(root.get_exp_name(), *texts, base_dir=args.base_dir, overwrite=args.overwrite)
+
+
+def make_trainer(experiment: Experiment, folder: Path, writer: Any, with_env: bool = True) -> Any:
+    """Builds the trainer of an experiment."""
+    group = experiment.params["trainer"]
+    if not with_env or experiment.vector_env is None:
+        group = without_rollouts(group)
+    return build(
+        group,
+        where="trainer",
+        model=experiment.model,
+        datasets_train=experiment.datasets_train,
+        datasets_holdout=experiment.datasets_holdout,
+        policy=experiment.policy,
+        goal_policy=experiment.goal_policy,
+        env_train=experiment.vector_env,
+        env_holdout=experiment.env_holdout,
+        policy_holdout=experiment.policy_holdout,
+        goal_policy_holdout=experiment.goal_policy_holdout,
+        reward=experiment.reward,
+        writer=writer,
+        folder=folder,
+        seed=experiment.seed,
+    )
+
+
+def without_rollouts(group: AttrDict) -> AttrDict:
+    """Returns a trainer's group with everything that steps an env switched off."""
+    off = {f"{verb}_{env}_env_every_n_steps": 0 for verb in ("rollout", "step") for env in ("train", "holdout")}
+    declared = {argument.name for argument in getattr(group["cls"], "predefined_arguments", ())}
+    switched = [name for name in off if name in declared and group.get(name)]
+    if switched:
+        _log.warning("no environment: %s off", ", ".join(f"trainer/{name}" for name in switched))
+    return AttrDict({**group, **{name: 0 for name in off if name in declared}})
+
+
+def _train(args: argparse.Namespace, experiment: Experiment, manager: ExperimentFileManager, config: Any, with_env: bool) -> None:
+    from muse.trainers.writers import make_writer
+
+    wandb = (
+        None
+        if args.no_wandb
+        else {"project": args.wandb_project, "tags": [tag for tag in args.wandb_tags.split(":") if tag], "name": experiment.name}
+    )
+    writer = make_writer(manager.exp_dir, wandb=wandb, config=config)
+    try:
+        trainer = make_trainer(experiment, manager.exp_dir, writer, with_env)
+        if args.is_continue:
+            trainer.restore()
+        check_fit(experiment)
+        _log.info("experiment  %s", manager.exp_dir)
+        trainer.run()
+    finally:
+        writer.close()
+    report_training(manager)

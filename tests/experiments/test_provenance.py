@@ -1,0 +1,53 @@
+import subprocess
+
+import numpy as np
+
+from muse.experiments.provenance import env_fingerprint, environment_text, git_state, plain_value
+
+
+def git(folder, *words):
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_commit_and_diff_of_the_working_folder(tmp_path, monkeypatch):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "a.txt").write_text("one\n")
+    git(tmp_path, "add", "a.txt")
+    git(tmp_path, "commit", "-q", "-m", "first words")
+    (tmp_path / "a.txt").write_text("two\n")
+    (tmp_path / "new.txt").write_text("secret\n")
+    monkeypatch.chdir(tmp_path)
+    commit, diff = git_state()
+    assert "first words" in commit and "new.txt" in commit
+    assert "-one" in diff and "+two" in diff and "secret" not in diff
+
+
+def test_a_folder_without_git(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    commit, _ = git_state()
+    assert commit
+
+
+def test_environment_text_lists_versions():
+    text = environment_text()
+    assert text.startswith("muse ") and "\nnumpy==" in text and "\npython " in text
+
+
+class SomeEnv:
+    fingerprint_packages = ("gymnasium",)
+
+
+def test_a_fingerprint_is_plain_and_follows_the_options():
+    one = env_fingerprint({"cls": SomeEnv, "radius": 0.1, "exp_name": "x", "fn": len})
+    assert one["class"].endswith("test_provenance.SomeEnv") and one["params"] == {"fn": "builtins.len", "radius": 0.1}
+    assert set(one["versions"]) == {"muse", "numpy", "gymnasium"}
+    assert env_fingerprint({"cls": SomeEnv, "radius": 0.2})["params"] != one["params"]
+
+
+def test_plain_values():
+    assert plain_value({"a": (1, np.float32(0.5)), "b": np.arange(2), "c": None, "d": dict}) == {
+        "a": [1, 0.5],
+        "b": [0, 1],
+        "c": None,
+        "d": "builtins.dict",
+    }

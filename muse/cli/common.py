@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.helpers import get_script_parser, load_base_config
+
 from muse.experiments.assemble import ROOT_KEYS
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.utils.errors import MuseError

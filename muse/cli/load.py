@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from configs.helpers import load_base_config
+
 from muse.cli.evaluate import restore
 from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble
 from muse.experiments.file_manager import ExperimentFileManager

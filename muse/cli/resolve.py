@@ -16,11 +16,15 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the verb and returns its exit status."""
     parser = make_parser(prog, _DESCRIPTION)
     parser.add_argument("--query", metavar="PATH", help="print only the values under this path, such as model/action_decoder")
+    parser.add_argument("--name_only", action="store_true", help="print the experiment's name alone")
     return run(_work, parser, argv)
 
 
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     _, root, _ = load_config(args, unknown)
+    if args.name_only:
+        print(root.get_exp_name())
+        return 0
     rows = [(str(path), value, origin) for path, value, origin in root.get_origins()]
     if args.query is not None:
         query = args.query.strip("/")

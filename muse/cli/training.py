@@ -12,7 +12,7 @@ from attrdict import AttrDict
 
 from muse.cli.common import load_config
 from muse.cli.report import report_training
-from muse.experiments.assemble import Experiment, assemble, check_fit, recorded_fingerprint
+from muse.experiments.assemble import Experiment, assemble, check_fit
 from muse.experiments.file_manager import ExperimentFileManager, experiment_path
 from muse.experiments.logger import logging_to
 from muse.utils.abstract import build, is_group

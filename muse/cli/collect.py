@@ -1,0 +1,82 @@
+"""`muse collect`: roll out a policy and save the episodes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrdict import AttrDict
+
+from muse.cli.common import load_config, make_parser, require_experiment, run
+from muse.cli.evaluate import load_first_statistics, positive_int, random_policy, restore
+from muse.experiments.assemble import Experiment, assemble, recorded_fingerprint
+from muse.experiments.file_manager import ExperimentError
+from muse.experiments.logger import logging_to
+from muse.utils.errors import OptionError
+from muse.utils.seeding import episode_seeds
+
+_log = logging.getLogger(__name__)
+
+_DESCRIPTION = """Roll out a policy and save the episodes as a dataset.
+
+Episodes are seeded and saved in the order of their seeds, so the same command makes the same data whatever --num_envs is, and
+--continue goes on after an interruption where the file ends.
+Examples:
+  python scripts/collect.py --max_eps 200 --save_file data/point_mass/scripted_200.npz \\
+      cfgs/exp_point_mass/bc_rnn.py %policy cfgs/policy/point_mass_expert.py
+  python scripts/collect.py --max_eps 50 --save_file data/mine.npz exp=experiments/point_mass/..."""
+
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Runs the verb and returns its exit status."""
+    parser = make_parser(prog, _DESCRIPTION)
+    amount = parser.add_mutually_exclusive_group(required=True)
+    amount.add_argument("--max_eps", type=positive_int, metavar="N", help="episodes to collect, those of --continue included")
+    amount.add_argument("--max_steps", type=positive_int, metavar="N", help="collect until the data has so many steps")
+    parser.add_argument("--save_file", required=True, metavar="FILE", help="where to save (.npz, or a .muse folder)")
+    parser.add_argument("--save_every_n_episodes", type=int, default=100, metavar="N", help="save that often along the way; 0: at the end only (default: 100)")
+    parser.add_argument("--only_successful", action="store_true", help="leave out episodes that failed")
+    parser.add_argument("--continue", dest="is_continue", action="store_true", help="add to the file, from the seed after its last episode's")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the episodes (default: 0)")
+    parser.add_argument("--num_envs", type=positive_int, default=None, metavar="N", help="environments stepped together (default: the recipe's)")
+    parser.add_argument("--model_file", metavar="FILE", help="checkpoint in models/, or a path (default: best_model.pt, else model.pt)")
+    parser.add_argument("--no_model_file", action="store_true", help="act with first weights")
+    parser.add_argument("--random_policy", action="store_true", help="uniform random actions")
+    return run(_work, parser, argv)
+
+
+def _work(args: argparse.Namespace, unknown: list[str]) -> int:
+    from muse.rollouts.loop import RolloutLoop
+    from muse.rollouts.recorders import DatasetRecorder
+    from muse.utils.progress import Progress
+
+    path = Path(args.save_file)
+    if path.exists() and not (args.is_continue or args.overwrite):
+        raise ExperimentError(str(path), "the file exists", "a new name", "--continue to add to it, --overwrite to replace it")
+    params, root, manager = load_config(args, unknown)
+    needs_model = not args.random_policy and getattr(getattr(params.get("policy"), "cls", None), "uses_model", True)
+    with logging_to(debug=args.debug):
+        experiment = assemble(params, root.get_exp_name(), with_datasets=needs_model and args.no_model_file, with_model=needs_model, num_envs=args.num_envs)
+        try:
+            if experiment.vector_env is None:
+                raise ExperimentError(args.config, "no environment", "a recipe with a group 'env_train'")
+            policy = random_policy(experiment) if args.random_policy else experiment.policy
+            if policy is None:
+                raise ExperimentError(args.config, "no policy", "a recipe with a group 'policy'", "--random_policy")
+            if needs_model and args.no_model_file:
+                load_first_statistics(experiment)
+            elif needs_model:
+                restore(experiment, require_experiment(manager, args.config), args.model_file)
+            dataset = _open_dataset(args, experiment, path)
+            recorder = DatasetRecorder(dataset, args.save_every_n_episodes, args.only_successful)
+            loop = RolloutLoop(experiment.vector_env, policy, experiment.model, goal_policy=experiment.goal_policy, reward=experiment.reward, recorders=[recorder])
+            succeeded = _collect(args, loop, dataset, recorder, Progress, type(policy).__name__)
+        finally:
+            experiment.close()
+        dataset.save()
+    print(f"{path}: {dataset.get_num_episodes()} episodes, {dataset.num_rows} steps" + (f", {succeeded / recorder.seen:.0%} of the new ones solved" if recorder.seen else ""))
+    return 0

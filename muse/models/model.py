@@ -1,38 +1,51 @@
 """The contract of models. The loops that call it:
 
-    # learning (muse.trainers)                          # acting (muse.policies)
-    model.load_statistics(statistics)                   memory = model.initial_memory(B)
-    while training:                                     while acting:
-        result = model.loss(inputs, outputs)                memory = model.reset_rows(memory, rows_that_began)
-        result.loss.backward()                              outputs = model(inputs, memory)
-                                                            memory = outputs.get("memory")
+# learning (muse.trainers)                          # acting (muse.policies)
+model.load_statistics(statistics)                   memory = model.initial_memory(B)
+while training:                                     while acting:
+    result = model.loss(inputs, outputs)                memory = model.reset_rows(memory, rows_that_began)
+    result.loss.backward()                              outputs = model(inputs, memory)
+                                                        memory = outputs.get("memory")
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+import itertools
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from muse.models.errors import ModelError, StatisticsError
 from muse.models.normalizer import Normalizer
 from muse.specs import EnvSpec, Leaf, LossResult, Statistics
 from muse.utils.abstract import Argument, BaseClass
 from muse.utils.attrdicts import Batch
-from muse.utils.errors import MuseError
+from muse.utils.torch_utils import resolve_device
+
+__all__ = ["Model", "ModelError", "StatisticsError"]
 
 
-class ModelError(MuseError):
-    """A model built or called against its contract."""
+class _Placed(ABCMeta):
+    """Moves a model to its device once the constructor of its last subclass is done, so that no subclass can forget to."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        model = super().__call__(*args, **kwargs)
+        return model.to(model._chosen_device)
 
 
-class Model(BaseClass, torch.nn.Module, ABC):
+class Model(BaseClass, torch.nn.Module, metaclass=_Placed):
     """All parameters, and what they compute: `forward` and `loss`.
 
     A batch is any mapping that answers slash paths (`inputs["objects/position"]`): an `AttrDict` or a flat dict. `forward`
     returns a flat dict and never writes to what it was given. A model knows no dataset, env, writer or step.
+
+    Callers use `model(inputs, memory)`: it wraps `forward` in the pre- and postprocessing functions. `loss` does the same by
+    calling `self(...)`, or `self.preprocess(...)` and `self.postprocess(...)` where it needs what lies between. The spec is
+    extended by what `get_spec_leaves` adds, and the parameters stand on `device` when the constructor returns; a model inside
+    another one follows it to its device.
 
     Args:
         params: The options of the class.
@@ -40,16 +53,45 @@ class Model(BaseClass, torch.nn.Module, ABC):
     """
 
     predefined_arguments = [
-        Argument("device", type=str, default="cpu", help="where the parameters live; 'cuda' falls back to the CPU with a warning"),
+        Argument(
+            "device", type=str, default="cpu", help="where the parameters live; 'cuda' falls back to the CPU with a warning"
+        ),
         Argument("preproc_fn", help="fn(inputs) -> inputs, before forward"),
         Argument("postproc_fn", help="fn(inputs, outputs) -> outputs, after forward"),
     ]
 
+    preproc_fn: Callable[[Batch], Batch] | None
+    postproc_fn: Callable[[Batch, dict[str, Any]], dict[str, Any]] | None
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         torch.nn.Module.__init__(self)
         self.params = params
-        self.env_spec = env_spec
+        self.env_spec = env_spec.extended(type(self).get_spec_leaves(params, env_spec))
         self.read_predefined_params(params)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are now; moved by `model.to(...)`."""
+        for tensor in itertools.chain(self.parameters(), self.buffers()):
+            return tensor.device
+        return self._chosen_device
+
+    @device.setter
+    def device(self, name: str | torch.device) -> None:
+        self._chosen_device = resolve_device(name)
+
+    def __call__(self, inputs: Batch, memory: Any = None) -> dict[str, Any]:
+        """Computes `forward` between `preprocess` and `postprocess`."""
+        inputs = self.preprocess(inputs)
+        return self.postprocess(inputs, super().__call__(inputs, memory))
+
+    def preprocess(self, inputs: Batch) -> Batch:
+        """Returns what `preproc_fn` makes of `inputs`."""
+        return inputs if self.preproc_fn is None else self.preproc_fn(inputs)
+
+    def postprocess(self, inputs: Batch, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns what `postproc_fn` makes of `outputs`; `inputs` are preprocessed."""
+        return outputs if self.postproc_fn is None else self.postproc_fn(inputs, outputs)
 
     @abstractmethod
     def forward(self, inputs: Batch, memory: Any = None) -> dict[str, Any]:
@@ -86,7 +128,7 @@ class Model(BaseClass, torch.nn.Module, ABC):
     @property
     def statistics_names(self) -> tuple[str, ...]:
         """Names whose statistics must be loaded before the first forward."""
-        return tuple(name for module in self.modules() if isinstance(module, Normalizer) for name in module.names)
+        return tuple(dict.fromkeys(name for module in self.modules() if isinstance(module, Normalizer) for name in module.names))
 
     @property
     def horizon(self) -> int | None:
@@ -107,7 +149,7 @@ class Model(BaseClass, torch.nn.Module, ABC):
         """Hands statistics to every `Normalizer` inside; they become part of the weights.
 
         Raises:
-            ModelError: When one that is needed is missing.
+            StatisticsError: When one that is needed is missing.
         """
         for module in self.modules():
             if isinstance(module, Normalizer):

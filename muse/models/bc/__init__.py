@@ -1,1 +1,1 @@
-"""TODO."""
+"""Behaviour cloning: `BaseGCBC`, and decoders from states to actions."""

@@ -1,12 +1,12 @@
 """The contract of environments. The loop that calls it (`muse.rollouts`):
 
-    obs, goal = env.reset(presets, seed=seed)
-    while True:
-        action = policy.get_action(model, obs, goal)
-        obs, goal, done = env.step(action)
-        if done.all():
-            break
-    env.is_success()
+obs, goal = env.reset(presets, seed=seed)
+while True:
+    action = policy.get_action(model, obs, goal)
+    obs, goal, done = env.step(action)
+    if done.all():
+        break
+env.is_success()
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Env(BaseClass, ABC):
 
     * `reset` returns the observation and param names, and the goal names; `step` the observation and output names, the goal
       names, and `done` `(1,)` bool. Every leaf is `(1, *shape)` in the spec's type, and the caller's to keep.
+    * The step that ends an episode also returns the final names, where the spec has any.
     * A step names `reward` `(1, 1)` float and `truncated` `(1, 1)` bool among its output observations. `done` is true when the
       task ends or a limit does; `truncated` is true when only the limit did.
     * `step` before the first `reset` or after `done` raises `EnvError`, and so does an action of the wrong shape or not finite.
@@ -43,7 +44,8 @@ class Env(BaseClass, ABC):
     * Importing the module, and building an env without the window param `render`, opens no window.
 
     Args:
-        params: The options declared in `predefined_arguments`; `default_params` fills what is missing.
+        params: The options declared in `predefined_arguments`; `default_params` fills what is missing. An option `render` is
+            read into `self.render_window`.
         env_spec: The spec, as `get_default_env_spec_params` gives it, or an extension of it.
     """
 
@@ -54,6 +56,8 @@ class Env(BaseClass, ABC):
         self.params = AttrDict({**self.default_params, **params})
         self.env_spec = env_spec
         self.read_predefined_params(self.params)
+        # The option `render` would hide the method of that name.
+        self.render_window = bool(self.__dict__.pop("render", False))
 
     @classmethod
     @abstractmethod
@@ -98,7 +102,9 @@ def default_env_params(env_cls: type[Env], params: Mapping[str, Any] | None = No
     return AttrDict({**declared, **env_cls.default_params, **given})
 
 
-def make_env_spec(env_cls: type[Env], params: Mapping[str, Any] | None = None, overrides: Mapping[str, Any] | None = None) -> EnvSpec:
+def make_env_spec(
+    env_cls: type[Env], params: Mapping[str, Any] | None = None, overrides: Mapping[str, Any] | None = None
+) -> EnvSpec:
     """Builds the spec that `env_cls` has under `params`, with the values of `overrides` over it."""
     group = env_cls.get_default_env_spec_params(default_env_params(env_cls, params))
     return build(AttrDict({**group, **(overrides or {})}), where="env_spec")
@@ -124,7 +130,9 @@ def make(env_cls: type[Env] | str, params: Mapping[str, Any] | None = None, env_
         try:
             env_cls = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise EnvError(f"make('{env_cls}')", str(error), "a dotted name such as 'muse.envs.simple.point_mass_env.PointMassEnv'") from error
+            raise EnvError(
+                f"make('{env_cls}')", str(error), "a dotted name such as 'muse.envs.simple.point_mass_env.PointMassEnv'"
+            ) from error
     if not (isinstance(env_cls, type) and issubclass(env_cls, Env)):
         raise EnvError(f"make({env_cls!r})", "not an Env", "a class that derives from muse.envs.Env")
     given = {key: value for key, value in (params or {}).items() if key != "cls"}

@@ -1,0 +1,68 @@
+"""What every environment checks of what it is given, so that the messages are the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from muse.envs.env import EnvError
+from muse.specs import EnvSpec
+from muse.utils.attrdicts import Batch, flatten, has
+from muse.utils.errors import nearest
+
+
+def read_action(env_spec: EnvSpec, action: Batch, where: str) -> dict[str, np.ndarray]:
+    """Returns the spec's actions from `action`, without the batch dimension, as a flat dict.
+
+    Integers given as floats are rounded; nothing is clipped.
+
+    Args:
+        action: Leaves `(1, *shape)`.
+        where: What to name in the message (`"PointMassEnv.step"`).
+
+    Raises:
+        EnvError: When a name is missing, has another shape, or is not finite.
+    """
+    read = {}
+    for name in env_spec.action_names:
+        leaf = env_spec.leaf(name)
+        if not has(action, name):
+            raise EnvError(
+                f"{where}: '{name}'",
+                "missing",
+                f"an array of shape {(1, *leaf.shape)}",
+                f"give one of: {', '.join(env_spec.action_names)}",
+            )
+        value = np.asarray(action[name])
+        if value.shape != (1, *leaf.shape):
+            raise EnvError(f"{where}: '{name}'", f"shape {value.shape}", f"shape {(1, *leaf.shape)}")
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise EnvError(f"{where}: '{name}'", f"not finite: {value[0].tolist()}", "finite numbers")
+        if value.dtype != leaf.dtype:
+            value = (np.rint(value) if value.dtype.kind == "f" and leaf.dtype.kind in "iub" else value).astype(leaf.dtype)
+        read[name] = value[0]
+    return read
+
+
+def read_presets(presets: Mapping[str, Any] | None, allowed: Iterable[str], where: str) -> dict[str, Any]:
+    """Returns `presets` as a flat dict.
+
+    Raises:
+        EnvError: For a name that is not in `allowed`.
+    """
+    flat = flatten(presets) if presets else {}
+    allowed = list(allowed)
+    for name in flat:
+        if name not in allowed:
+            raise EnvError(
+                where, f"no preset '{name}'{nearest(name, allowed)}", "one of " + ", ".join(allowed) if allowed else "no presets"
+            )
+    return flat
+
+
+def check_running(running: bool, where: str) -> None:
+    """Raises `EnvError` when an env is stepped before its first reset or after the end of its episode."""
+    if not running:
+        raise EnvError(where, "no episode is running", "a reset before the first step and after 'done'")

@@ -1,0 +1,47 @@
+"""A window that shows pictures, through pygame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from muse.utils.optional import require
+
+
+class Window:
+    """Shows one picture after another; opens at the first, at that one's size.
+
+    Args:
+        title: In its bar.
+        fps: Pictures a second at most; 0: as fast as they come.
+
+    Raises:
+        MissingExtraError: Where pygame is not installed.
+    """
+
+    def __init__(self, title: str, fps: int = 30) -> None:
+        self._pygame = require("pygame", "window", "render=True")
+        self._title, self._fps = title, fps
+        self._screen: Any = None
+        self._clock = self._pygame.time.Clock()
+
+    def show(self, picture: np.ndarray) -> None:
+        """Shows `picture` `(Y, X, 3)` uint8 and keeps the window alive."""
+        pygame = self._pygame
+        size = (picture.shape[1], picture.shape[0])
+        if self._screen is None or self._screen.get_size() != size:
+            pygame.display.init()
+            self._screen = pygame.display.set_mode(size)
+            pygame.display.set_caption(self._title)
+        pygame.event.pump()
+        self._screen.blit(pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
+        pygame.display.flip()
+        if self._fps:
+            self._clock.tick(self._fps)
+
+    def close(self) -> None:
+        """Closes the window. May be called twice."""
+        if self._screen is not None:
+            self._pygame.display.quit()
+            self._screen = None

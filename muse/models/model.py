@@ -126,6 +126,11 @@ class Model(BaseClass, torch.nn.Module, metaclass=_Placed):
         return ()
 
     @property
+    def batch_names(self) -> tuple[str, ...]:
+        """What a batch must hold for `loss`, of the names above; less where `loss` makes a goal of its own (hindsight)."""
+        return tuple(dict.fromkeys((*self.input_names, *self.target_names)))
+
+    @property
     def statistics_names(self) -> tuple[str, ...]:
         """Names whose statistics must be loaded before the first forward."""
         return tuple(dict.fromkeys(name for module in self.modules() if isinstance(module, Normalizer) for name in module.names))

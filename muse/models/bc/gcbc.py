@@ -116,6 +116,12 @@ class BaseGCBC(GroupedModel):
         return self.action_decoder.target_names
 
     @property
+    def batch_names(self) -> tuple[str, ...]:
+        """What `loss` reads of a batch: without the goals, where it takes them from the window's last row."""
+        makes_goals = self.use_goal and self.use_last_state_goal
+        return tuple(name for name in super().batch_names if not (makes_goals and name in self.goal_names))
+
+    @property
     def noise_size(self) -> int:
         """The decoder's."""
         return self.action_decoder.noise_size

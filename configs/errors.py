@@ -1,0 +1,213 @@
+"""What a user can get wrong in a config or on its command line. Each class builds its own message."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class ConfigError(Exception):
+    """A wrong config or command line. The message alone tells what to mend; the process ends with `exit_status`.
+
+    Args:
+        where: Path of the group (`"model/action_decoder"`, `""` for the root), or of a file.
+        what: What came, and what was expected.
+        hint: What to try.
+    """
+
+    exit_status = 2
+
+    def __init__(self, where: str, what: str, hint: str = "") -> None:
+        self.where = where or "root"
+        super().__init__(f"{self.where}: {what}" + (f"\n  try: {hint}" if hint else ""))
+
+
+class UnknownOptionError(ConfigError):
+    """An option that the group does not have.
+
+    Args:
+        where: Path of the group.
+        flag: What came, with its dashes.
+        flags: What the group has, with dashes.
+        owners: Paths of other groups that have it.
+        script_flags: Flags of the script, which stand before the config.
+    """
+
+    def __init__(
+        self, where: str, flag: str, flags: Iterable[str], owners: Sequence[str] = (), script_flags: Iterable[str] = ()
+    ) -> None:
+        self.flag, self.flags = flag, list(flags)
+        self.has_near = "did you mean" in suggest(flag, self.flags)
+        if flag in set(script_flags):
+            super().__init__(where, f"no option '{flag}'; it is a flag of the script", f"move '{flag}' before the config")
+        elif owners:
+            has_it = " and ".join(f"'{owner or 'root'}'" for owner in owners)
+            super().__init__(where, f"no option '{flag}'; {has_it} has one", f"{spell_group(owners[0])}{flag} ...")
+        else:
+            super().__init__(where, f"no option '{flag}'{suggest(flag, self.flags)}")
+
+
+class StrayValueError(ConfigError):
+    """A value that no option takes."""
+
+    def __init__(self, where: str, token: str, after: str) -> None:
+        hint = "options begin with --" if token.startswith("-") else f"{after}={token}" if after else ""
+        super().__init__(where, f"'{token}' belongs to no option" + (f" (after '{after}')" if after else ""), hint)
+
+
+class MissingValueError(ConfigError):
+    """An option at the end, or before another, without the value that it takes."""
+
+    def __init__(self, where: str, flag: str, kind: str) -> None:
+        super().__init__(
+            where,
+            f"no value after '{flag}'; expected {kind}",
+            f"{flag} VALUE (a value that begins with -- or % is written {flag}=VALUE)",
+        )
+
+
+class WrongValueError(ConfigError):
+    """A value on the command line that does not read as the option's type."""
+
+    def __init__(self, where: str, flag: str, token: str, kind: str, hint: str = "") -> None:
+        super().__init__(where, f"'{flag}' got '{token}'; expected {kind}", hint)
+
+
+class WrongTypeError(ConfigError):
+    """A value of the recipe, or of a `Field`, that contradicts the type or the choices that the class declares."""
+
+    def __init__(self, where: str, name: str, value: object, expected: str) -> None:
+        super().__init__(where, f"option '{name}' is {value!r} ({type(value).__name__}); expected {expected}")
+
+
+class NotAnOptionError(ConfigError):
+    """A `Field` without a type, set on the command line, whose value is none that a command line can give."""
+
+    def __init__(self, where: str, flag: str, value: object) -> None:
+        super().__init__(where, f"'{flag}' cannot be set here: it is a Field whose value is of type {type(value).__name__}")
+
+
+class UnknownGroupError(ConfigError):
+    """A `%group` that is not there and is given no source either."""
+
+    def __init__(self, where: str, token: str, names: Iterable[str]) -> None:
+        known = [token[: len(token) - len(token.lstrip("%"))] + name for name in names]
+        super().__init__(where, f"no group '{token}'{suggest(token, known)}", f"{token} cfgs/....py to add one")
+
+
+class StrayPercentError(ConfigError):
+    """A `%` without a name, or with more `%` than groups are open."""
+
+    def __init__(self, token: str, opened: str) -> None:
+        if not token.strip("%"):
+            super().__init__("command line", f"'{token}' has no name; expected '{token}group'", "--option=% where it is a value")
+        else:
+            parent = token[1:]
+            now = f"'{opened}' is open" if opened else "no group is open"
+            super().__init__(
+                "command line",
+                f"'{token}' opens a group inside a '{'%' * (len(parent) - len(parent.lstrip('%')))}group', but {now}",
+            )
+
+
+class SourceError(ConfigError):
+    """Something given as a config, or as the source of a group, that cannot be one."""
+
+    def __init__(self, where: str, source: str, problem: str, near: str = "") -> None:
+        expected = "expected a path to a config file, a dotted module with an 'export', or a dotted class"
+        super().__init__(where, f"'{source}' {problem}" + (f"; did you mean '{near}'?" if near else f"; {expected}"))
+
+
+class RecipeError(ConfigError):
+    """A config file, or a module that it imports, that raises."""
+
+    def __init__(self, file: str, line: int | None, error: BaseException) -> None:
+        place = f"{file}, line {line}" if line else file
+        super().__init__(place, f"{type(error).__name__}: {error}")
+
+
+class ExportError(ConfigError):
+    """A config without an `export`, or with one of the wrong kind."""
+
+    def __init__(self, file: str, export: object = None, missing: bool = False, group: bool = False) -> None:
+        expected = (
+            "expected export = d(cls=..., ...) or a ConfigNode subclass"
+            if group
+            else "expected export = d(...) or a ConfigNode subclass"
+        )
+        got = (
+            "no 'export'"
+            if missing
+            else f"'export' is {export!r} ({type(export).__name__})"
+            if not group
+            else "'export' has no 'cls'"
+        )
+        super().__init__(file, f"{got}; {expected}")
+
+
+class FolderError(ConfigError):
+    """An `exp=<folder>` that is not there, is none, or is damaged."""
+
+    def __init__(self, folder: str, problem: str, near: str = "") -> None:
+        super().__init__(f"exp={folder}", problem + (f"; did you mean 'exp={near}'?" if near else ""))
+
+
+class UnknownKeyError(ConfigError):
+    """A key of a recipe that its class does not declare and that nothing reads."""
+
+    def __init__(self, where: str, key: str, names: Iterable[str], group: bool = False) -> None:
+        super().__init__(where, f"no {'group' if group else 'option'} '{key}'{suggest(key, names)}")
+
+
+class AnchorError(ConfigError):
+    """A `Field` whose anchor leads nowhere."""
+
+    def __init__(self, where: str, anchor: str, problem: str, names: Iterable[str] = ()) -> None:
+        super().__init__(where, f"Field('{anchor}') {problem}{suggest(anchor, names, few=0)}")
+
+
+class CycleError(ConfigError):
+    """Fields that wait for one another."""
+
+    def __init__(self, cycle: Sequence[str]) -> None:
+        super().__init__(cycle[0], "fields wait for one another: " + " -> ".join(cycle))
+
+
+class FunctionError(ConfigError):
+    """A function of a recipe (of a `Field`, a name, `process_params`) that raises."""
+
+    def __init__(self, where: str, what: str, error: BaseException) -> None:
+        super().__init__(where, f"{what} raised {type(error).__name__}: {error}")
+
+
+class ExpNameError(ConfigError):
+    """An experiment name that cannot be made."""
+
+    def __init__(self, where: str, template: str, problem: str, key: str = "", names: Iterable[str] = ()) -> None:
+        super().__init__(where, f"exp_name '{template}': {problem}{suggest(key, names, few=0) if key else ''}")
+
+
+class MergeError(ConfigError):
+    """`&` with a `ConfigNode` subclass."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            "a ConfigNode cannot be merged with &",
+            f"a subclass: class Mine({name}): default_params = {name}.default_params & d(...)",
+        )
+
+
+def spell_group(path: str) -> str:
+    """Returns how a command line opens the group: `"%model %%action_decoder "`."""
+    return "".join(f"{'%' * depth}{name} " for depth, name in enumerate(path.split("/"), 1)) if path else ""
+
+
+def suggest(name: str, names: Iterable[str], few: int = 12) -> str:
+    """Returns `"; did you mean 'x'?"`, or all names where they are few and none is near."""
+    names = list(names)
+    bare = {candidate.lstrip("-%"): candidate for candidate in names}
+    near = difflib.get_close_matches(name.lstrip("-%"), list(bare), n=1)
+    if near:
+        return f"; did you mean '{bare[near[0]]}'?"
+    return f"; there are: {', '.join(names)}" if 0 < len(names) <= few else ""

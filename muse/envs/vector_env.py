@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 from attrdict import AttrDict
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 
 from muse.envs.env import Env, EnvError
-from muse.envs.vector_row import ACTIVE, DONE, VectorRow, action_dtype, observation_dtype
+from muse.envs.vector_row import ACTIVE, DONE, SyncRows, VectorRow, action_dtype, observation_dtype
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument, BaseClass, add_note
 from muse.utils.attrdicts import Batch, flatten, has, nest
@@ -82,15 +82,9 @@ class VectorEnv(BaseClass):
             sources = [_source_for_process(source) for source in sources]
         rows = [functools.partial(VectorRow, i, source, env_spec, in_process) for i, source in enumerate(sources)]
         self._vector: Any = None
-        self._vector = (
-            _start_processes(rows, sources[0][0])
-            if in_process
-            else SyncVectorEnv(rows, copy=False, autoreset_mode=AutoresetMode.DISABLED)
-        )
+        self._vector = _start_processes(rows, sources[0][0]) if in_process else SyncRows(rows)
         observation, action = observation_dtype(env_spec), action_dtype(env_spec)
-        self._action = np.zeros(self.num_envs, action)
-        self._action_bytes = self._action.view(np.uint8).reshape(self.num_envs, -1)
-        self._record_dtype = observation
+        self._record_dtype, self._action_dtype = observation, action
         by_role = {
             role: [n for n in observation.names[:-1] if env_spec.leaf(n).role == role]
             for role in ("observation", "output_observation", "param", "final", "goal")
@@ -104,7 +98,7 @@ class VectorEnv(BaseClass):
             with self._vector_errors() as vector:
                 self._raise_first(vector.call("build"))
                 # gymnasium has no observation of a row that has not begun; a step in which no row acts gives it one.
-                self._buffer = vector.step(self._action_bytes)[0]
+                self._buffer = vector.step(self._bytes_of(np.zeros(self.num_envs, action)))[0]
         except BaseException:
             self.close()
             raise
@@ -164,6 +158,8 @@ class VectorEnv(BaseClass):
         if idle.any():
             which = ", ".join(map(str, np.flatnonzero(idle).tolist()))
             raise EnvError("VectorEnv.step", f"no episode is running in env {which}", "a reset of these rows, or rows=~done")
+        # A new array every time: an env may keep what it was given.
+        packed = np.zeros(self.num_envs, self._action_dtype)
         for name in self.env_spec.action_names:
             leaf, value = self.env_spec.leaf(name), np.asarray(action[name]) if has(action, name) else None
             if value is None or value.shape != (self.num_envs, *leaf.shape):
@@ -173,10 +169,10 @@ class VectorEnv(BaseClass):
                 if not np.isfinite(value[chosen]).all():
                     raise EnvError(f"VectorEnv.step: '{name}'", "not finite", "finite numbers")
                 value = np.rint(np.nan_to_num(value))
-            self._action[name] = value
-        self._action[ACTIVE] = chosen
+            packed[name] = value
+        packed[ACTIVE] = chosen
         with self._vector_errors() as vector:
-            self._buffer, *_, infos = vector.step(self._action_bytes)
+            self._buffer, *_, infos = vector.step(self._bytes_of(packed))
         self._raise_first(infos.get("error", ()))
         self._done[chosen] = self._records()[DONE][chosen]
         return self._read(self._at_step), self._read(self._goals), self._done | ~chosen
@@ -213,6 +209,9 @@ class VectorEnv(BaseClass):
         if rows.shape != (self.num_envs,) or rows.dtype != bool:
             raise EnvError(f"{where}: rows", f"shape {rows.shape} {rows.dtype}", f"a bool array ({self.num_envs},)")
         return rows
+
+    def _bytes_of(self, records: np.ndarray) -> np.ndarray:
+        return records.view(np.uint8).reshape(self.num_envs, -1)
 
     def _records(self) -> np.ndarray:
         return self._buffer.view(self._record_dtype)[:, 0]

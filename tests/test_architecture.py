@@ -106,7 +106,20 @@ def test_muse_imports_itself_lazily():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-BACK_ENDS = ("pygame", "wandb", "pybullet", "pymunk", "robosuite", "mujoco", "h5py", "av", "matplotlib", "tensorboard", "imageio_ffmpeg", "rich")
+BACK_ENDS = (
+    "pygame",
+    "wandb",
+    "pybullet",
+    "pymunk",
+    "robosuite",
+    "mujoco",
+    "h5py",
+    "av",
+    "matplotlib",
+    "tensorboard",
+    "imageio_ffmpeg",
+    "rich",
+)
 
 PROBE = """
 import importlib, os, sys, threading, warnings

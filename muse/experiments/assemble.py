@@ -160,7 +160,13 @@ def make_spec(params: Mapping[str, Any]) -> EnvSpec:
 def without_names(group: Mapping[str, Any]) -> AttrDict:
     """Returns the declared options of a group: without the keys of the config language and a recipe's helper values."""
     declared = {argument.name for argument in getattr(group["cls"], "predefined_arguments", ())}
-    return AttrDict({key: value for key, value in group.items() if key in declared or (not declared and key not in ("cls", "exp_name", "extra_exp_name"))})
+    return AttrDict(
+        {
+            key: value
+            for key, value in group.items()
+            if key in declared or (not declared and key not in ("cls", "exp_name", "extra_exp_name"))
+        }
+    )
 
 
 def make_datasets(params: Mapping[str, Any], prefix: str, env_spec: EnvSpec, bases: list[Dataset] | tuple = ()) -> list[Dataset]:
@@ -220,8 +226,14 @@ def check_fit(experiment: Experiment) -> None:
             loss = model.loss(inputs, outputs).loss
         model.train(was_training)
         if loss.ndim != 0 or not bool(torch.isfinite(loss)):
-            raise AssemblyError("model.loss on the first batch", f"{loss}", "a finite scalar", "muse data check, or the model's options")
-    if experiment.policy is not None and experiment.policy.is_goal is False and (model is not None or not experiment.policy.uses_model):
+            raise AssemblyError(
+                "model.loss on the first batch", f"{loss}", "a finite scalar", "muse data check, or the model's options"
+            )
+    if (
+        experiment.policy is not None
+        and experiment.policy.is_goal is False
+        and (model is not None or not experiment.policy.uses_model)
+    ):
         obs = {name: value[:, None] for name, value in spec.get_zeros(spec.observation_names, 1).items()}
         goal = {name: value[:, None] for name, value in spec.get_zeros(spec.goal_names, 1).items()}
         experiment.policy.reset_policy(np.ones(1, bool), [0])
@@ -229,7 +241,9 @@ def check_fit(experiment: Experiment) -> None:
         spec.check(action, spec.action_names, (1,), "policy.get_action", limits=True)
 
 
-def _make_vector_env(params: Mapping[str, Any], env_group: Mapping[str, Any], env_spec: EnvSpec, num_envs: int | None) -> VectorEnv:
+def _make_vector_env(
+    params: Mapping[str, Any], env_group: Mapping[str, Any], env_spec: EnvSpec, num_envs: int | None
+) -> VectorEnv:
     group = params.get("vector_env")
     options = dict(without_names(group)) if is_group(group) else {}
     if num_envs is not None:
@@ -243,7 +257,12 @@ def _check_horizons(experiment: Experiment) -> None:
     for dataset in experiment.datasets_train if wanted is not None else []:
         has = getattr(dataset, "horizon", wanted)
         if has != wanted:
-            raise AssemblyError("dataset_train/horizon", str(has), f"{wanted}, which the model needs", "one root value 'horizon' that both groups read with a Field")
+            raise AssemblyError(
+                "dataset_train/horizon",
+                str(has),
+                f"{wanted}, which the model needs",
+                "one root value 'horizon' that both groups read with a Field",
+            )
 
 
 def _int_of(params: Mapping[str, Any], key: str, default: int) -> int:
@@ -251,5 +270,3 @@ def _int_of(params: Mapping[str, Any], key: str, default: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise OptionError(f"recipe: '{key}'", repr(value), "an int")
     return value
-
-

@@ -119,7 +119,9 @@ class ExperimentFileManager:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(handle)
-            raise ExperimentError(str(self.exp_dir), "another run is writing here", "one run per folder", "wait for it, or stop it") from error
+            raise ExperimentError(
+                str(self.exp_dir), "another run is writing here", "one run per folder", "wait for it, or stop it"
+            ) from error
         self._lock = handle
 
     def close(self) -> None:
@@ -166,7 +168,11 @@ class ExperimentFileManager:
         Raises:
             ExperimentError: When there is none, with those that are there.
         """
-        candidates = [self.models_dir / "best_model.pt", self.models_dir / "model.pt"] if name is None else [self.models_dir / name, Path(name)]
+        candidates = (
+            [self.models_dir / "best_model.pt", self.models_dir / "model.pt"]
+            if name is None
+            else [self.models_dir / name, Path(name)]
+        )
         for path in candidates:
             if path.is_file():
                 return path
@@ -185,7 +191,12 @@ def experiment_path(exp_name: str, base_dir: str | os.PathLike[str] = "experimen
     """
     relative = Path(exp_name)
     if not exp_name.strip() or relative.is_absolute() or ".." in relative.parts or "\0" in exp_name:
-        raise ExperimentError(f"experiment name {exp_name!r}", "not a path below the experiments folder", "a relative name", "set exp_name in the recipe")
+        raise ExperimentError(
+            f"experiment name {exp_name!r}",
+            "not a path below the experiments folder",
+            "a relative name",
+            "set exp_name in the recipe",
+        )
     return Path(base_dir) / relative
 
 

@@ -1,0 +1,352 @@
+"""THE loop that steps an env with a policy. Everything that acts in Muse (training, evaluation, collection) goes through it.
+
+    episodes = run_episodes(env, policy, model, seeds=episode_seeds(0, 100))
+    episode = rollout(env, policy, model, seed=3)
+
+One seed per episode begins the env and the row of the policy alike, so an episode does not depend on how many envs ran, nor on
+which env it came to: with a policy without a model 1 env and 8 envs give bit-equal episodes; with a model the same ones up to
+the rounding of a batched matmul.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from muse.envs.env import Env
+from muse.envs.vector_env import VectorEnv
+from muse.models.model import Model
+from muse.policies.policy import Policy
+from muse.rollouts.recorder import Recorder
+from muse.rollouts.step_buffer import StepBuffer
+from muse.specs import Episode
+from muse.utils.attrdicts import Batch, flatten, nest
+from muse.utils.errors import MuseError
+from muse.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from muse.rewards.reward import Reward
+
+Flat = dict[str, np.ndarray]
+
+
+class RolloutError(MuseError):
+    """A rollout asked for what it cannot do."""
+
+
+class RolloutLoop:
+    """Works off a queue of episodes with the `B` envs of a `VectorEnv`; each env takes the next one as soon as its own ends.
+
+        loop = RolloutLoop(env, policy, model)
+        loop.start(seeds)
+        while not loop.is_finished:
+            for episode in loop.step():
+                dataset.add_episode(episode)
+
+    An episode ends when the env is done, when the policy (or the goal policy) says so, or after `max_steps`. `truncated` is true
+    on its last row unless the env itself ended the task there. Its `success` is `env.is_success()` in the state in which it
+    ended: a task that was solved on the way and undone again counts as failed.
+
+    The env's goals are overwritten, name by name, by those of `goal_policy`, which is asked before every action; the episode
+    holds the goals that the policy saw. The policy sees the params of the episode at every step, as a dataset gives them in a
+    window. Finals are in an episode that the env itself ended; an env tells them only then. A model in training mode is put in
+    evaluation mode for the step and back.
+
+    Args:
+        env: The envs, all of one spec.
+        policy: Makes the actions.
+        model: Given to the policy; None for a policy that uses none.
+        goal_policy: Makes goals.
+        reward: Its value becomes the `reward` of each step, whatever the env says.
+        recorders: Are told of every episode. The loop closes them in `close`.
+        max_steps: Actions after which an episode is cut; 0: never.
+    """
+
+    def __init__(
+        self,
+        env: VectorEnv,
+        policy: Policy,
+        model: Model | None = None,
+        *,
+        goal_policy: Policy | None = None,
+        reward: Reward | None = None,
+        recorders: Sequence[Recorder] = (),
+        max_steps: int = 0,
+    ) -> None:
+        if max_steps < 0:
+            raise RolloutError("RolloutLoop: max_steps", str(max_steps), "a number of actions, or 0 for no limit")
+        self.env, self.policy, self.model = env, policy, model
+        self.goal_policy, self.reward, self.recorders, self.max_steps = goal_policy, reward, tuple(recorders), max_steps
+        spec = env.env_spec
+        self._observation_names, self._goal_names = spec.observation_names, spec.goal_names
+        self._output_names = tuple(dict.fromkeys(spec.output_observation_names + (() if reward is None else ("reward",))))
+        self._param_names, self._final_names = spec.param_names, spec.final_names
+        self._active = np.zeros(env.num_envs, dtype=bool)
+        self._queue: Iterator[tuple[int, tuple[int | None, Any]]] = iter(())
+
+    def start(self, seeds: Iterable[int | None], presets: Iterable[Mapping[str, Any] | None] | None = None) -> None:
+        """Begins a queue of episodes, one for each seed; it may be endless.
+
+        Args:
+            seeds: One for each episode; None where nothing is to be repeated.
+            presets: One for each episode (see `Env.reset`); None for random starts.
+
+        Raises:
+            RolloutError: When episodes still run, or `presets` has another length than `seeds`.
+        """
+        if self._active.any():
+            raise RolloutError(
+                "RolloutLoop.start",
+                f"{int(self._active.sum())} episodes still running",
+                "a finished loop",
+                "make a new RolloutLoop",
+            )
+        if isinstance(seeds, Sequence) and isinstance(presets, Sequence) and len(seeds) != len(presets):
+            raise RolloutError("RolloutLoop.start", f"{len(presets)} presets", f"one for each of the {len(seeds)} seeds")
+        count = self.env.num_envs
+        self._queue = enumerate(zip(seeds, repeat(None) if presets is None else presets))  # noqa: B905  (repeat has no end)
+        self._index = np.zeros(count, dtype=np.int64)
+        self._began = np.zeros(count, dtype=np.int64)
+        self._seeds: list[int | None] = [None] * count
+        self._made_goal: Flat = {}
+        self._buffer = StepBuffer()
+        self._is_checked = False
+        for recorder in self.recorders:
+            recorder.start(self.env)
+        self._begin(np.ones(count, dtype=bool))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every episode of the queue has ended."""
+        return not self._active.any()
+
+    def step(self) -> list[Episode]:
+        """Steps every env once and returns the episodes that ended now."""
+        return [episode for _, episode in self.advance()]
+
+    def advance(self) -> list[tuple[int, Episode]]:
+        """Does `step`, and gives each episode with the index of its seed in the queue.
+
+        Raises:
+            RolloutError: When no episode is running.
+        """
+        if self.is_finished:
+            raise RolloutError("RolloutLoop.step", "no episode is running", "start(seeds) before it")
+        with evaluation_mode(self.model):
+            ended, done = self._act()
+        for recorder in self.recorders:
+            recorder.step(self._active)
+        if not ended.any():
+            return []
+        finished = self._end(ended, done)
+        self._begin(ended)
+        self._buffer.drop_before(int(self._began[self._active].min()) if self._active.any() else self._buffer.time)
+        return finished
+
+    def close(self) -> None:
+        """Closes the recorders; the env stays open, it belongs to who made it."""
+        with contextlib.ExitStack() as stack:
+            for recorder in self.recorders:
+                stack.callback(recorder.close)
+
+    def _begin(self, free: np.ndarray) -> None:
+        """Gives the rows of `free` (B,) bool the next episodes of the queue, as far as there are any."""
+        begins = np.zeros_like(free)
+        seeds, presets = [], []
+        for row in np.flatnonzero(free):
+            index, (seed, preset) = next(self._queue, (None, (None, None)))
+            if index is None:
+                break
+            begins[row], self._index[row], self._seeds[row] = True, index, seed
+            seeds.append(seed)
+            presets.append(preset)
+        self._active = (self._active & ~free) | begins
+        if not seeds:
+            return
+        self._began[begins] = self._buffer.time
+        obs, goal = self.env.reset(None if all(preset is None for preset in presets) else presets, seeds, begins)
+        self._reset_policies(begins, seeds)
+        if self.reward is not None:
+            self.reward.reset_reward(begins)
+        self._observe(obs, goal)
+        for row in np.flatnonzero(begins):
+            for recorder in self.recorders:
+                recorder.begin(int(row), int(self._index[row]), self._seeds[row])
+
+    def _reset_policies(self, begins: np.ndarray, seeds: list[int | None]) -> None:
+        rows = begins
+        if self._buffer.time == 0:
+            # The first call tells a policy how many rows there are, so it names them all, idle ones too.
+            rows, seeds = np.ones_like(begins), seeds + [None] * (len(begins) - len(seeds))
+        for policy in (self.policy, self.goal_policy):
+            if policy is not None:
+                policy.reset_policy(rows, seeds)
+
+    def _observe(self, obs: Batch, goal: Batch) -> None:
+        """Takes what the policy sees next: leaves `(B, *shape)` to write down, `(B, 1, *shape)` to show."""
+        self._obs = flatten(obs)
+        self._env_goal = flatten(goal)
+        self._seen_obs = _windows({name: self._obs[name] for name in self._observation_names + self._param_names})
+
+    def _make_goal(self) -> None:
+        if self.goal_policy is not None:
+            self._made_goal = flatten(self.goal_policy.get_action(self.model, self._seen_obs, _windows(self._env_goal)))
+        self._see_goal()
+
+    def _see_goal(self) -> None:
+        self._goal = {**self._env_goal, **self._made_goal}
+        self._seen_goal = _windows(self._goal)
+
+    def _act(self) -> tuple[np.ndarray, np.ndarray]:
+        """Makes goals and actions, steps the envs, writes it all down; returns ended and done, `(B,)` bool."""
+        buffer = self._buffer
+        self._make_goal()
+        action = self.policy.get_action(self.model, self._seen_obs, self._seen_goal)
+        flat_action = flatten(action)
+        if not self._is_checked:
+            self._check_first(flat_action)
+        buffer.write({name: self._obs[name] for name in self._observation_names})
+        buffer.write({name: self._goal[name] for name in self._goal_names})
+        buffer.write({name: flat_action[name] for name in self._action_names})
+        before = (self._obs, self._goal, flat_action)
+        obs, goal, done = self.env.step(action, None if self._active.all() else self._active)
+        self._observe(obs, goal)
+        self._see_goal()
+        if self.reward is not None:
+            self._obs["reward"] = self._get_reward(self.reward, before, done)
+        buffer.write({name: self._obs[name] for name in self._output_names})
+        buffer.advance()
+        ended = done | self.policy.is_terminated(self.model, self._seen_obs, self._seen_goal)
+        if self.goal_policy is not None:
+            ended |= self.goal_policy.is_terminated(self.model, self._seen_obs, self._seen_goal)
+        if self.max_steps:
+            ended |= buffer.time - self._began >= self.max_steps
+        return ended & self._active, done
+
+    def _check_first(self, action: Flat) -> None:
+        """Checks the first goals and actions, and learns which names without a role the policy makes."""
+        spec, lead = self.env.env_spec, self._active.shape
+        spec.check(self._goal, spec.goal_names, lead, "goal")
+        spec.check(action, spec.action_names, lead, f"{type(self.policy).__name__}.get_action")
+        self._action_names = (*spec.action_names, *(name for name in action if name in spec and not spec.leaf(name).role))
+        self._is_checked = True
+
+    def _get_reward(self, reward: Reward, before: tuple[Flat, Flat, Flat], done: np.ndarray) -> np.ndarray:
+        value = np.asarray(reward.get_reward(self.model, *before, self._obs, self._goal, done), np.float32)
+        if value.shape != (len(done), 1):
+            raise RolloutError(f"{type(reward).__name__}.get_reward", f"shape {value.shape}", f"shape ({len(done)}, 1)")
+        return value
+
+    def _end(self, ended: np.ndarray, done: np.ndarray) -> list[tuple[int, Episode]]:
+        """Makes the episodes of the rows `ended` (B,) bool and tells the recorders."""
+        success = self.env.is_success()
+        finished = []
+        for row in np.flatnonzero(ended).tolist():
+            index = int(self._index[row])
+            episode = self._make_episode(row, bool(done[row]), bool(success[row]))
+            finished.append((index, episode))
+            for recorder in self.recorders:
+                recorder.end(row, index, episode)
+        return finished
+
+    def _make_episode(self, row: int, done: bool, success: bool) -> Episode:
+        columns = self._buffer.get(row, int(self._began[row]))
+        outputs = {name: columns.pop(name) for name in self._output_names}
+        length = len(next(iter(columns.values())))
+        if "truncated" not in outputs:
+            outputs["truncated"] = np.zeros((length, 1), dtype=bool)
+        if not done:
+            outputs["truncated"][-1] = True
+        outputs["done"] = np.arange(1, length + 1) == length
+        onetime = {name: self._obs[name][row].copy() for name in self._param_names + (self._final_names if done else ())}
+        return Episode(nest(columns), nest(outputs), nest(onetime), success, self._seeds[row])
+
+
+def run_episodes(
+    env: VectorEnv,
+    policy: Policy,
+    model: Model | None,
+    seeds: Sequence[int | None],
+    *,
+    presets: Sequence[Mapping[str, Any] | None] | None = None,
+    goal_policy: Policy | None = None,
+    reward: Reward | None = None,
+    recorders: Sequence[Recorder] = (),
+    max_steps: int = 0,
+    progress: Progress | None = None,
+) -> list[Episode]:
+    """Runs one episode for each seed and returns them in the order of `seeds`. See `RolloutLoop` for the arguments.
+
+    Args:
+        progress: Is told how many episodes ended and the share of successes among them.
+    """
+    loop = RolloutLoop(env, policy, model, goal_policy=goal_policy, reward=reward, recorders=recorders, max_steps=max_steps)
+    return [episode for _, episode in sorted(run_loop(loop, seeds, presets, progress), key=lambda pair: pair[0])]
+
+
+def run_loop(
+    loop: RolloutLoop,
+    seeds: Sequence[int | None],
+    presets: Sequence[Mapping[str, Any] | None] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[tuple[int, Episode]]:
+    """Works off a whole queue, yields `(index, episode)` as episodes end, in any order, and closes the recorders."""
+    count = successes = 0
+    try:
+        loop.start(seeds, presets)
+        while not loop.is_finished:
+            for index, episode in loop.advance():
+                count += 1
+                successes += bool(episode.success)
+                if progress is not None:
+                    progress.update(count, success=successes / count)
+                yield index, episode
+    finally:
+        loop.close()
+
+
+def rollout(
+    env: Env | VectorEnv,
+    policy: Policy,
+    model: Model | None = None,
+    seed: int | None = None,
+    *,
+    preset: Mapping[str, Any] | None = None,
+    goal_policy: Policy | None = None,
+    reward: Reward | None = None,
+    recorders: Sequence[Recorder] = (),
+    max_steps: int = 0,
+) -> Episode:
+    """Runs one episode. Of a `VectorEnv` with several envs only the first one moves.
+
+    Args:
+        env: One env, or a vector of them.
+        seed: Begins the env and the policy; None continues their random streams.
+        preset: What to start from instead of a random start, by name. The rest as for `RolloutLoop`.
+    """
+    vector = env if isinstance(env, VectorEnv) else VectorEnv.of(env)
+    options = {"goal_policy": goal_policy, "reward": reward, "recorders": recorders, "max_steps": max_steps}
+    return run_episodes(vector, policy, model, [seed], presets=None if preset is None else [preset], **options)[0]
+
+
+@contextlib.contextmanager
+def evaluation_mode(model: Model | None) -> Iterator[None]:
+    """Puts a model in evaluation mode for a block; the modules that were in training mode return to it."""
+    if model is None or not model.training:
+        yield
+        return
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _windows(batch: Flat) -> Flat:
+    return {name: value[:, None] for name, value in batch.items()}

@@ -1,0 +1,176 @@
+"""Episodes as a video: several at once, tiled, with their step and success written on them."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections import deque
+
+import numpy as np
+
+from muse.envs.vector_env import VectorEnv
+from muse.rollouts.recorder import Recorder
+from muse.specs import Episode
+from muse.utils.video import VideoError, VideoWriter, draw_text, tile_frames
+
+logger = logging.getLogger(__name__)
+
+_WHITE, _GREEN, _RED = (255, 255, 255), (120, 230, 140), (255, 130, 120)
+#: Quality of frames that wait for others; better than what the video keeps of them.
+_JPEG_QUALITY = 92
+#: How long the last frame of an episode stays [s].
+_HOLD = 1.0
+
+
+class VideoRecorder(Recorder):
+    """Writes the first `episodes` episodes of a queue to an mp4 file.
+
+    `tile` episodes play at a time, each from its first frame on, in a grid; an episode that is over shows its last frame, with
+    its success, until all of them are over and the next ones begin. Frames are written as soon as every episode of the grid has
+    come so far; until then they wait as JPEGs, so that the video is the same whatever the number of envs.
+
+    Args:
+        path: The file; ends in `.mp4`.
+        fps: Frames, and so steps of an env, per second [1/s].
+        episodes: Episodes to record.
+        tile: Episodes that play at a time; all, but at most nine, when 0.
+
+    Raises:
+        VideoError: For numbers that make no video; while recording, when the env has no picture.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], fps: float = 20.0, episodes: int = 4, tile: int = 0) -> None:
+        if episodes < 1 or tile < 0:
+            raise VideoError(
+                f"VideoRecorder: {path}", f"{episodes} episodes, {tile} at a time", "at least 1 episode, and a tile of 0 or more"
+            )
+        self.path, self.fps, self.episodes = path, fps, episodes
+        self.tile = min(tile or 9, episodes)
+        self._writer = VideoWriter(path, fps)
+        self._env: VectorEnv | None = None
+        self._clips: dict[int, _Clip] = {}
+        self._recorded: dict[int, int] = {}
+        self._page = 0
+
+    def start(self, env: VectorEnv) -> None:
+        """Begins a new file of the same name; that of an earlier queue is finished first."""
+        self.close()
+        self._env, self._clips, self._recorded, self._page = env, {}, {}, 0
+        self._writer = VideoWriter(self.path, self.fps)
+
+    def begin(self, row: int, index: int, seed: int | None) -> None:
+        """Takes the first frame of an episode."""
+        if index < self.episodes:
+            assert self._env is not None, "start comes before begin"
+            self._recorded[row] = index
+            self._clips[index] = _Clip(index)
+            self._take(np.arange(self._env.num_envs) == row)
+
+    def step(self, rows: np.ndarray) -> None:
+        """Takes a frame of every recorded episode that was stepped."""
+        recorded = rows.copy()
+        for row in range(len(rows)):
+            recorded[row] &= row in self._recorded
+        if recorded.any():
+            self._take(recorded)
+            self._write_ready()
+
+    def end(self, row: int, index: int, episode: Episode) -> None:
+        """Shows the last frame a little longer, with the episode's success."""
+        if index < self.episodes:
+            del self._recorded[row]
+            self._clips[index].finish(bool(episode.success), max(1, round(_HOLD * self.fps)))
+            self._write_ready()
+
+    def close(self) -> None:
+        """Writes what waits and finishes the file. An episode that was not finished is shown as far as it came."""
+        for clip in self._clips.values():
+            clip.is_over = True
+        if self._clips and not self._writer.frames:
+            self.tile = min(self.tile, len(self._clips))
+        self._write_ready(is_last=True)
+        self._recorded = {}
+        if self._writer.frames:
+            self._writer.close()
+            logger.info("wrote %s", self.path)
+
+    def _take(self, rows: np.ndarray) -> None:
+        assert self._env is not None, "start comes before a frame"
+        frames = self._env.render(rows)
+        for row in np.flatnonzero(rows).tolist():
+            frame = frames[row]
+            if frame is None:
+                raise VideoError(
+                    f"VideoRecorder: {self.path}", "the env has no picture", "an env whose render() returns (Y, X, 3) uint8"
+                )
+            self._clips[self._recorded[row]].add(frame)
+
+    def _write_ready(self, is_last: bool = False) -> None:
+        """Writes every picture whose frames are all there; `is_last` when no other episode will come."""
+        while True:
+            first = self._page * self.tile
+            wanted = range(first, min(first + self.tile, self.episodes))
+            clips = [self._clips[index] for index in wanted if index in self._clips]
+            if not clips or (len(clips) < len(wanted) and not is_last) or not all(clip.is_ready for clip in clips):
+                return
+            if all(clip.is_exhausted for clip in clips):
+                for clip in clips:
+                    del self._clips[clip.index]
+                self._page += 1
+                continue
+            frames = [clip.pop() for clip in clips]
+            blank = [np.full_like(frames[0], 255)] * (self.tile - len(frames))
+            self._writer.add(tile_frames(frames + blank) if self.tile > 1 else frames[0])
+
+
+class _Clip:
+    """The frames of one episode that wait to be written."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.is_over = False
+        self._waiting: deque[bytes] = deque()
+        self._plain = self._shown = np.zeros((0, 0, 3), np.uint8)
+        self._steps = -1
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self._waiting) or self.is_over
+
+    @property
+    def is_exhausted(self) -> bool:
+        return self.is_over and not self._waiting
+
+    def add(self, frame: np.ndarray) -> None:
+        self._steps += 1
+        self._plain = frame
+        self._waiting.append(_to_jpeg(draw_text(frame, f"episode {self.index}  step {self._steps}")))
+
+    def finish(self, success: bool, hold: int) -> None:
+        """Adds the last frame once more, with the success on it, and holds it."""
+        word, color = ("success", _GREEN) if success else ("failure", _RED)
+        last = _to_jpeg(draw_text(self._plain, f"episode {self.index}  step {self._steps}  {word}", color))
+        self._waiting.extend([last] * hold)
+        self.is_over = True
+
+    def pop(self) -> np.ndarray:
+        """Returns the next frame; the last one again when there is none."""
+        if self._waiting:
+            self._shown = _from_jpeg(self._waiting.popleft())
+        return self._shown
+
+
+def _to_jpeg(frame: np.ndarray) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def _from_jpeg(data: bytes) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)

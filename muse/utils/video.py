@@ -1,0 +1,188 @@
+"""Videos: frames into an mp4 file as they come, several pictures beside one another, words on a picture.
+
+with VideoWriter("videos/best.mp4", fps=20) as video:
+    video.add(frame)                                # (Y, X, 3) uint8
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muse.utils.errors import MuseError
+from muse.utils.files import sync_folder
+
+
+class VideoError(MuseError):
+    """Frames that no video can be made of."""
+
+
+class VideoWriter:
+    """Writes frames to an mp4 file one at a time (H.264, as browsers play it); none is kept in memory.
+
+    The file is written under a temporary name in the same folder and appears whole when the writer is closed; after an error
+    in the `with` block, or without a frame, there is none. Frames with an odd side are repeated by one pixel, which the format
+    asks for.
+
+    Args:
+        path: The file; ends in `.mp4`. Its folder is made when missing.
+        fps: Frames per second [1/s].
+        quality: 0 (small) to 10 (good).
+
+    Raises:
+        VideoError: For another ending of the name, or a rate that is not positive.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], fps: float = 20.0, quality: float = 7.0) -> None:
+        self.path, self.fps, self.quality = Path(path), fps, quality
+        if self.path.suffix != ".mp4":
+            raise VideoError(str(path), f"ends in '{self.path.suffix}'", "a name that ends in '.mp4'")
+        if not fps > 0:
+            raise VideoError(f"{path}: fps", str(fps), "a positive number of frames per second")
+        self.frames = 0
+        self._shape: tuple[int, ...] = ()
+        self._temporary: Path | None = None
+        self._pipe: Generator[None, Any, None] | None = None
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def add(self, frame: np.ndarray) -> None:
+        """Appends a frame `(Y, X, 3)` uint8.
+
+        Raises:
+            VideoError: For another type or shape than the first frame's.
+        """
+        check_frame(frame, f"{self.path}: frame {self.frames}", self._shape or None)
+        if self._pipe is None:
+            self._open(frame.shape)
+        assert self._pipe is not None
+        self._pipe.send(np.ascontiguousarray(_pad_to_even(frame)))
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finishes the file and gives it its name. May be called twice."""
+        if self._pipe is None or self._temporary is None:
+            return
+        self._pipe.close()
+        self._pipe = None
+        with open(self._temporary, "rb") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        self._temporary.chmod(0o666 & ~umask)
+        os.replace(self._temporary, self.path)
+        sync_folder(self.path.parent)
+        self._temporary = None
+
+    def discard(self) -> None:
+        """Forgets the frames; a file of that name that was there before stays."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+        self._pipe = self._temporary = None
+
+    def _open(self, shape: tuple[int, ...]) -> None:
+        import imageio_ffmpeg
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem}.", suffix=".tmp.mp4")
+        os.close(handle)
+        self._temporary, self._shape = Path(name), shape
+        size = (shape[1] + shape[1] % 2, shape[0] + shape[0] % 2)
+        self._pipe = imageio_ffmpeg.write_frames(
+            name, size, fps=self.fps, quality=self.quality, codec="libx264", macro_block_size=1, ffmpeg_log_level="error"
+        )
+        self._pipe.send(None)
+
+
+def write_video(path: str | os.PathLike[str], frames: Iterable[np.ndarray], fps: float = 20.0) -> int:
+    """Writes frames `(Y, X, 3)` uint8 to an mp4 file and returns how many there were.
+
+    Raises:
+        VideoError: When there are none, or they differ in shape.
+    """
+    with VideoWriter(path, fps) as video:
+        for frame in frames:
+            video.add(frame)
+        if not video.frames:
+            raise VideoError(str(path), "no frames", "at least one")
+        return video.frames
+
+
+def tile_frames(frames: Sequence[np.ndarray], columns: int = 0, gap: int = 4) -> np.ndarray:
+    """Lays frames of one shape beside one another, row by row, on white.
+
+    Args:
+        frames: `(Y, X, 3)` uint8 each.
+        columns: Frames in a row; the nearest to a square when 0.
+        gap: White pixels between frames.
+
+    Returns:
+        One frame.
+
+    Raises:
+        VideoError: When there are none, or they differ in shape.
+    """
+    if not len(frames):
+        raise VideoError("tile_frames", "no frames", "at least one")
+    for i, frame in enumerate(frames):
+        check_frame(frame, f"tile_frames: frame {i}", frames[0].shape)
+    columns = columns or math.ceil(math.sqrt(len(frames)))
+    rows = math.ceil(len(frames) / columns)
+    height, width, _ = frames[0].shape
+    tiled = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for i, frame in enumerate(frames):
+        y, x = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        tiled[y : y + height, x : x + width] = frame
+    return tiled
+
+
+def draw_text(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
+    """Returns `frame` with a line of text in its upper left corner, on a dark bar so that it can be read on any picture.
+
+    Args:
+        frame: `(Y, X, 3)` uint8; not changed.
+        text: One line.
+        color: Of the letters, RGB.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    check_frame(frame, "draw_text")
+    font = ImageFont.load_default(size=max(9, min(16, frame.shape[0] // 16)))
+    image = Image.fromarray(frame)
+    draw = ImageDraw.Draw(image)
+    left, top, right, bottom = draw.textbbox((4, 2), text, font=font)
+    draw.rectangle((left - 4, top - 2, right + 3, bottom + 2), fill=(30, 30, 30))
+    draw.text((4, 2), text, font=font, fill=color)
+    return np.asarray(image).copy()
+
+
+def check_frame(frame: np.ndarray, where: str, shape: tuple[int, ...] | None = None) -> None:
+    """Raises `VideoError` unless `frame` is `(Y, X, 3)` uint8, of `shape` when given."""
+    is_picture = isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8
+    if not is_picture or 0 in frame.shape:
+        got = f"shape {frame.shape} {frame.dtype}" if isinstance(frame, np.ndarray) else type(frame).__name__
+        raise VideoError(where, got, "an array (Y, X, 3) uint8")
+    if shape is not None and frame.shape != tuple(shape):
+        raise VideoError(where, f"shape {frame.shape}", f"shape {tuple(shape)}, as the first frame has")
+
+
+def _pad_to_even(frame: np.ndarray) -> np.ndarray:
+    height, width, _ = frame.shape
+    if height % 2 == 0 and width % 2 == 0:
+        return frame
+    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

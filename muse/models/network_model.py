@@ -123,7 +123,7 @@ def concat_inputs(inputs: Batch, leaves: Sequence[Leaf], normalizer: Normalizer 
     for leaf in leaves:
         value = get_input(inputs, leaf.name)
         if value.shape[2:] != leaf.shape or value.ndim < 2:
-            raise ModelError(f"model input '{leaf.name}'", f"shape {tuple(value.shape)}", f"(B, H, *{leaf.shape})")
+            raise ModelError(f"model input '{leaf.name}'", f"shape {tuple(value.shape)}", f"({', '.join(map(str, ('B', 'H', *leaf.shape)))})")
         if not value.is_floating_point() or value.dtype == torch.float64:
             value = value.float()
         if normalizer is not None:

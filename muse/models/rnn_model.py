@@ -15,7 +15,7 @@ from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch
 from muse.utils.param_utils import LayerParams, to_network
-from muse.utils.torch_utils import without_onednn
+from muse.utils.torch_utils import cpu_autocasts, cpu_has_bfloat16, without_onednn
 
 #: Arguments of every model with a recurrent network inside.
 RNN_ARGUMENTS = [
@@ -67,15 +67,21 @@ class RnnModel(NetworkModel):
         """
         x = self.gather(inputs)
         state = None if memory is None else self._state_of(memory, x.shape[0])
-        if x.shape[1] == 1 and self.rnn_type == "lstm" and x.device.type == "cpu" and not torch.is_grad_enabled():
-            with without_onednn():
-                y, state = self.recurrent_network(x, state)
-        else:
-            y, state = self.recurrent_network(x, state)
+        y, state = self._run(x, state)
         value = self.shape_output(self.network(y))
         if self.bidirectional:
             return {self.model_output: value}
         return {self.model_output: value, "memory": self._memory_of(state)}
+
+    def _run(self, x: Tensor, state: Any) -> Any:
+        if x.device.type == "cpu":
+            if x.shape[1] == 1 and self.rnn_type == "lstm" and not torch.is_grad_enabled():
+                with without_onednn():
+                    return self.recurrent_network(x, state)
+            if cpu_autocasts() and not cpu_has_bfloat16():
+                with torch.autocast("cpu", enabled=False):
+                    return self.recurrent_network(x.float(), state)
+        return self.recurrent_network(x, state)
 
     def _state_of(self, memory: Mapping[str, Tensor], batch: int) -> Any:
         if self.bidirectional:

@@ -78,6 +78,23 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
+@functools.cache
+def cpu_has_bfloat16() -> bool:
+    """Returns whether this CPU computes in bfloat16; without it, autocast to it is many times slower or fails (LSTM)."""
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):
+        return False
+
+
+def cpu_autocasts() -> bool:
+    """Returns whether autocast is on for the CPU."""
+    try:
+        return torch.is_autocast_enabled("cpu")
+    except TypeError:  # torch before 2.4
+        return torch.is_autocast_cpu_enabled()
+
+
 @contextlib.contextmanager
 def without_onednn() -> Iterator[None]:
     """Switches oneDNN off for the block, where torch lets it be switched.

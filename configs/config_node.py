@@ -69,7 +69,7 @@ class Options:
         self._node.options[name] = Option(name, type, element_type, help, unit, chosen)
         self._node.added.add(name)
         if name not in self._node.values:
-            self._node.set_value(name, own_copy(default, True), "default_params")
+            self._node.set_value(name, own_copy(default, groups=True), "class default")
 
 
 class ConfigNode(metaclass=_ConfigNodeType):
@@ -96,7 +96,9 @@ class ConfigNode(metaclass=_ConfigNodeType):
 
     is_config_node = True
 
-    def __init__(self, name: str = "", parent: ConfigNode | None = None, values: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, name: str = "", parent: ConfigNode | None = None, values: Mapping[str, Any] | None = None, origin: str = "recipe"
+    ) -> None:
         self.name, self.parent = name, parent
         self.path: str = f"{parent.path}/{name}" if parent is not None and parent.path else name
         self.options: dict[str, Option] = {}
@@ -108,9 +110,10 @@ class ConfigNode(metaclass=_ConfigNodeType):
             defaults = {"cls": self.default_cls, **defaults}
         if self.default_local_exp_name != "":
             defaults.setdefault("exp_name", self.default_local_exp_name)
-        for origin, given in (("default_params", defaults), ("recipe", values or {})):
-            for key, value in given.items():
-                self.set_value(key, own_copy(value), origin)
+        for key, value in defaults.items():
+            self.set_value(key, own_copy(value), "default_params")
+        for key, value in (values or {}).items():
+            self.set_value(key, own_copy(value), origin)
         if isinstance(self.cls, Field):
             raise ConfigError(
                 self.path, "'cls' is a Field; expected a class", "replace(...) in the recipe, or a source on the command line"
@@ -141,6 +144,16 @@ class ConfigNode(metaclass=_ConfigNodeType):
     def children(self) -> dict[str, ConfigNode]:
         """The groups inside, by name (a path where they stand in a nested dict)."""
         return {name: group for name, group in _groups(self.values) if isinstance(group, ConfigNode)}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the groups from the root to this one, the root's left out."""
+        return [*self.parent.names, self.name] if self.parent is not None else []
+
+    @property
+    def spelling(self) -> str:
+        """How a command line opens this group: `"%model %%action_decoder"`."""
+        return " ".join("%" * depth + name for depth, name in enumerate(self.names, 1))
 
     def walk(self) -> Iterator[ConfigNode]:
         """Yields this node and all below, depth first."""
@@ -201,7 +214,7 @@ class ConfigNode(metaclass=_ConfigNodeType):
             return
         before = dict(leaves(self.values))
         try:
-            params = hand_out_unopened(self.values)
+            params = hand_out(own_copy(self.values, groups=True))
             result = self.process_params(params)
         except ConfigError:
             raise
@@ -223,8 +236,7 @@ class ConfigNode(metaclass=_ConfigNodeType):
         for segment in segments:
             if segment.name not in names:
                 if not segment.tokens or is_flag(segment.tokens[0]):
-                    depth = self.path.count("/") + 2 if self.path else 1
-                    raise UnknownGroupError(self.path, "%" * depth + segment.name, names)
+                    raise UnknownGroupError(self.path, "%" * (len(self.names) + 1) + segment.name, names)
                 mine = [other for other in segments if other.name == segment.name]
                 self.set_value(segment.name, self._open_group(segment.name, None, mine), "command line")
                 names = self.children
@@ -238,15 +250,14 @@ class ConfigNode(metaclass=_ConfigNodeType):
                 group, origin = load_group(tokens[0], f"{self.path}/{name}".lstrip("/")), "command line"
                 segments = [Segment(name, tokens[1:], segments[position].children), *segments[position + 1 :]]
                 break
-        node = make_node(group, name, self)
-        node.open(segments)
+        node = make_node(group, name, self, "recipe" if origin else self.origin(name))
         if origin:
             node.origins["cls"] = origin
-        return node
+        return node.open(segments)
 
 
-def make_node(group: Any, name: str = "", parent: ConfigNode | None = None) -> ConfigNode:
-    """Makes the node of an export: a mapping, a replacement, or a `ConfigNode` subclass.
+def make_node(group: Any, name: str = "", parent: ConfigNode | None = None, origin: str = "recipe") -> ConfigNode:
+    """Makes the node of an export: a mapping (whose values have the given origin), a replacement, or a `ConfigNode` subclass.
 
     Raises:
         ExportError: When it is none of these.
@@ -256,20 +267,8 @@ def make_node(group: Any, name: str = "", parent: ConfigNode | None = None) -> C
     if isinstance(group, type) and issubclass(group, ConfigNode):
         return group(name, parent)
     if isinstance(group, Mapping):
-        return ConfigNode(name, parent, group)
+        return ConfigNode(name, parent, group, origin)
     raise ExportError(name or "config", group)
-
-
-def hand_out_unopened(values: dict[str, Any]) -> Any:
-    """Returns an `AttrDict` of a group's values in which the groups inside are as the recipe has them."""
-    from attrdict import AttrDict
-
-    out = AttrDict()
-    for key, value in values.items():
-        super(AttrDict, out).__setitem__(
-            key, value if is_group(value) else hand_out_unopened(value) if is_plain_node(value) else hand_out(value)
-        )
-    return out
 
 
 def same(first: Any, second: Any) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 from configs.command_line import to_text
 from configs.config_node import ConfigNode
 from configs.errors import ConfigError
+from configs.known_keys import check_known
+from configs.naming import name_of
 from configs.resolving import Resolver, plain
 from configs.values import hand_out, leaves, to_json
 
@@ -39,8 +41,8 @@ class ConfigRoot:
         self._text, self._tokens, self._find_changes = text, tuple(tokens), find_changes
         resolver = Resolver(node)
         resolver.resolve()
-        self._names = {inner.path: resolver.name_of(inner) for inner in node.walk()}
-        resolver.check_known(reads)
+        self._names = {inner.path: name_of(resolver, inner) for inner in node.walk()}
+        check_known(resolver, reads)
 
     def get_params(self) -> Any:
         """Returns a new `AttrDict` of all values; classes and callables are the recipe's own, everything else a copy."""

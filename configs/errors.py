@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class ConfigError(Exception):
@@ -26,25 +26,33 @@ class UnknownOptionError(ConfigError):
     """An option that the group does not have.
 
     Args:
-        where: Path of the group.
+        path: Path of the group.
         flag: What came, with its dashes.
         flags: What the group has, with dashes.
-        owners: Paths of other groups that have it.
+        others: Flags of the other groups, each with how a command line opens those that have it.
         script_flags: Flags of the script, which stand before the config.
     """
 
     def __init__(
-        self, where: str, flag: str, flags: Iterable[str], owners: Sequence[str] = (), script_flags: Iterable[str] = ()
+        self,
+        path: str,
+        flag: str,
+        flags: Iterable[str],
+        others: Mapping[str, Sequence[str]] | None = None,
+        script_flags: Iterable[str] = (),
     ) -> None:
-        self.flag, self.flags = flag, list(flags)
-        self.has_near = "did you mean" in suggest(flag, self.flags)
+        self.path, self.flag, self.flags = path, flag, list(flags)
+        what = f"no option '{flag}'"
         if flag in set(script_flags):
-            super().__init__(where, f"no option '{flag}'; it is a flag of the script", f"move '{flag}' before the config")
-        elif owners:
-            has_it = " and ".join(f"'{owner or 'root'}'" for owner in owners)
-            super().__init__(where, f"no option '{flag}'; {has_it} has one", f"{spell_group(owners[0])}{flag} ...")
+            super().__init__(path, f"{what}; it is a flag of the script", f"move '{flag}' before the config")
+            return
+        elsewhere = flag if flag in (others or {}) else nearest(flag, others or {}) if not nearest(flag, self.flags) else ""
+        if elsewhere:
+            owners = (others or {})[elsewhere]
+            groups = " and ".join(owner or "the root" for owner in owners)
+            super().__init__(path, f"{what}; {groups} has '{elsewhere}'", f"{owners[0]} {elsewhere}".strip())
         else:
-            super().__init__(where, f"no option '{flag}'{suggest(flag, self.flags)}")
+            super().__init__(path, f"{what}{suggest(flag, self.flags)}")
 
 
 class StrayValueError(ConfigError):
@@ -92,7 +100,8 @@ class UnknownGroupError(ConfigError):
 
     def __init__(self, where: str, token: str, names: Iterable[str]) -> None:
         known = [token[: len(token) - len(token.lstrip("%"))] + name for name in names]
-        super().__init__(where, f"no group '{token}'{suggest(token, known)}", f"{token} cfgs/....py to add one")
+        hint = "" if nearest(token, known) else f"{token} SOURCE adds one (a config file or a dotted class)"
+        super().__init__(where, f"no group '{token}'{suggest(token, known)}", hint)
 
 
 class StrayPercentError(ConfigError):
@@ -198,16 +207,17 @@ class MergeError(ConfigError):
         )
 
 
-def spell_group(path: str) -> str:
-    """Returns how a command line opens the group: `"%model %%action_decoder "`."""
-    return "".join(f"{'%' * depth}{name} " for depth, name in enumerate(path.split("/"), 1)) if path else ""
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Returns the one of `names` that is nearest to `name`, dashes and `%` aside, or an empty string."""
+    bare = {candidate.lstrip("-%"): candidate for candidate in names}
+    near = difflib.get_close_matches(name.lstrip("-%"), list(bare), n=1)
+    return bare[near[0]] if near else ""
 
 
 def suggest(name: str, names: Iterable[str], few: int = 12) -> str:
     """Returns `"; did you mean 'x'?"`, or all names where they are few and none is near."""
     names = list(names)
-    bare = {candidate.lstrip("-%"): candidate for candidate in names}
-    near = difflib.get_close_matches(name.lstrip("-%"), list(bare), n=1)
+    near = nearest(name, names)
     if near:
-        return f"; did you mean '{bare[near[0]]}'?"
+        return f"; did you mean '{near}'?"
     return f"; there are: {', '.join(names)}" if 0 < len(names) <= few else ""

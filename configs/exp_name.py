@@ -6,7 +6,7 @@ Python, else `no`, either of which may hold more braces; without `:no` it is not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -38,7 +38,13 @@ def fill(template: str, lookup: Callable[[str], Any]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Returns a value as names write it."""
+    """Returns a value as names write it.
+
+    Raises:
+        TemplateError: For a group.
+    """
+    if isinstance(value, Mapping):
+        raise TemplateError("a group has no text; expected the path of a value")
     return str(value).replace(".", "_") if isinstance(value, float) else str(value)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from configs.command_line import Option
 from configs.config_node import ConfigNode
-from configs.errors import spell_group
 from configs.fields import Field, Overridden
 from configs.options import declared_arguments
 from configs.values import locate, qualified_name
@@ -24,7 +23,7 @@ def tree_help(root: ConfigNode, name: str) -> str:
         "The values shown are those of the recipe with this command line.",
     ]
     for node in root.walk():
-        title = spell_group(node.path).strip() or "(root)"
+        title = node.spelling or "(root)"
         cls = f"  {qualified_name(node.cls)}" if isinstance(node.cls, type) else ""
         lines += ["", title + cls]
         rows = [(f"  {_spell(option, node)}", _value(option, node), _notes(option)) for option in node.options.values()]

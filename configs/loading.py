@@ -110,18 +110,22 @@ def _open(export: Any, segment: Segment, script_flags: Iterable[str]) -> ConfigN
     try:
         return root.open([segment])
     except UnknownOptionError as error:
-        where = "" if error.where == "root" else error.where
-        owners = [] if error.has_near else _owners(export, error.flag)
-        raise UnknownOptionError(where, error.flag, error.flags, owners, script_flags) from None
+        raise UnknownOptionError(
+            error.path, error.flag, error.flags, _flags_of_groups(export, error.path), script_flags
+        ) from None
 
 
-def _owners(export: Any, flag: str) -> list[str]:
-    """Returns the paths of the groups that have an option, before any command line."""
+def _flags_of_groups(export: Any, path: str) -> dict[str, list[str]]:
+    """Returns every flag of a config without a command line, with the spelling of the groups that have it; `path` is left out."""
     try:
         nodes = list(make_node(export).open([Segment()]).walk())
     except ConfigError:
-        return []
-    return [node.path for node in nodes if flag[2:] in node.options]
+        return {}
+    flags: dict[str, list[str]] = {}
+    for node in nodes:
+        for option in node.options.values() if node.path != path else ():
+            flags.setdefault(option.flag, []).append(node.spelling)
+    return flags
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,17 +1,15 @@
-"""From opened groups to values: fields are computed, names made, unknown keys found."""
+"""Fields: from opened groups to values."""
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from configs.command_line import Untyped, read
 from configs.config_node import ConfigNode
-from configs.errors import AnchorError, ConfigError, CycleError, ExpNameError, FunctionError, NotAnOptionError, UnknownKeyError
-from configs.exp_name import TemplateError, fill
+from configs.errors import AnchorError, ConfigError, CycleError, FunctionError, NotAnOptionError
 from configs.fields import Field, Overridden
-from configs.options import RESERVED_KEYS, check_declared, declared_arguments, infer_type
+from configs.options import check_declared, declared_arguments, infer_type
 from configs.values import by_reference, hand_out, is_plain_node, own_copy
 from configs.views import View
 
@@ -37,6 +35,8 @@ class Resolver:
             for name, argument in declared_arguments(node.cls).items():
                 if name in node.values and not isinstance(node.values[name], (ConfigNode, dict)):
                     node.values[name] = check_declared(argument, node.values[name], node.path)
+            for name in node.added:
+                node.values[name] = check_declared(node.options[name], node.values[name], node.path)
 
     def _settle_all(self, node: ConfigNode, values: dict[str, Any], prefix: str) -> None:
         for key, value in list(values.items()):
@@ -50,7 +50,7 @@ class Resolver:
         value = values[key]
         if not _has_field(value):
             return value
-        path = _join(node.path, local)
+        path = join_path(node.path, local)
         if path in self._waiting:
             raise CycleError([*self._waiting[self._waiting.index(path) :], path])
         self._waiting.append(path)
@@ -75,7 +75,7 @@ class Resolver:
 
     def _compute_field(self, field: Field, node: ConfigNode, local: str) -> Any:
         values = [self._anchor(anchor, node, local) for anchor in field.anchors]
-        path = _join(node.path, local)
+        path = join_path(node.path, local)
         try:
             result = field.fn(*values)
         except ConfigError:
@@ -97,11 +97,11 @@ class Resolver:
 
     def _anchor(self, anchor: str, node: ConfigNode, local: str) -> Any:
         """Returns what a field gets for an anchor."""
-        where = _join(node.path, local)
+        where = join_path(node.path, local)
         found = None
         if anchor == local:
             above = node.parent
-            while above is not None and not (found := self._look(above, anchor)):
+            while above is not None and not (found := self.look(above, anchor)):
                 above = above.parent
             if not found:
                 raise AnchorError(where, anchor, "finds nothing of its own name above")
@@ -113,18 +113,18 @@ class Resolver:
             if start is None:
                 raise AnchorError(where, anchor, "climbs above the root")
             if not rest:
-                return self._view_node(start)
-            found = self._look(start, rest)
+                return self.view_node(start)
+            found = self.look(start, rest)
         else:
-            found = self._look(node, anchor) or self._look(self.root, anchor)
+            found = self.look(node, anchor) or self.look(self.root, anchor)
         if not found:
             names = [
                 f"{'../' * anchor.count('../')}{name}" for near in {node, node.parent or node, self.root} for name in near.values
             ]
-            raise AnchorError(where, anchor, "finds no such value", sorted({*names, *_paths(self.root)}))
+            raise AnchorError(where, anchor, "finds no such value", sorted({*names, *paths_below(self.root)}))
         return found[0]
 
-    def _look(self, node: ConfigNode, path: str) -> tuple[Any] | None:
+    def look(self, node: ConfigNode, path: str) -> tuple[Any] | None:
         """Returns the value under `path` from `node`, in a tuple, or None where there is none."""
         holder, values, local = node, node.values, ""
         rest = path
@@ -134,11 +134,11 @@ class Resolver:
                 return None
             rest = rest[len(key) + 1 :]
             local = f"{local}/{key}" if local else key
-            self.reads.add(_join(holder.path, local))
+            self.reads.add(join_path(holder.path, local))
             value = values[key]
             if isinstance(value, ConfigNode):
                 if not rest:
-                    return (self._view_node(value),)
+                    return (self.view_node(value),)
                 holder, values, local = value, value.values, ""
                 continue
             value = value if is_plain_node(value) else self._settle(holder, values, key, local)
@@ -151,18 +151,19 @@ class Resolver:
     def _shown(self, node: ConfigNode, value: Any, local: str) -> Any:
         """Returns a value as a function of the recipe sees it: dicts as views, the rest as copies."""
         if isinstance(value, ConfigNode):
-            return self._view_node(value)
+            return self.view_node(value)
         if is_plain_node(value) or (isinstance(value, dict) and "cls" in value):
             return self._view(node, value, local)
         return value if by_reference(value) else hand_out(value)
 
-    def _view_node(self, node: ConfigNode) -> View:
+    def view_node(self, node: ConfigNode) -> View:
+        """Returns a group as a function of the recipe sees it."""
         return self._view(node, node.values, "")
 
     def _view(self, node: ConfigNode, values: dict[str, Any], local: str) -> View:
         def read_key(key: str) -> Any:
             inner = f"{local}/{key}" if local else key
-            self.reads.add(_join(node.path, inner))
+            self.reads.add(join_path(node.path, inner))
             value = values[key]
             if not isinstance(value, ConfigNode) and not is_plain_node(value):
                 value = self._settle(node, values, key, inner)
@@ -180,78 +181,6 @@ class Resolver:
             for child in value.walk():
                 self._settle_all(child, child.values, "")
 
-    # Names.
-
-    def name_of(self, node: ConfigNode) -> str:
-        """Returns a group's own part of the experiment's name, without its children's."""
-        return "".join(self._fill(node, key) for key in ("exp_name", "extra_exp_name"))
-
-    def _fill(self, node: ConfigNode, key: str) -> str:
-        template = node.values.get(key)
-        if template is None or template == "":
-            return ""
-        if callable(template):
-            return self._call_name(node, template)
-        if not isinstance(template, str):
-            raise ExpNameError(
-                node.path, str(template), f"a {type(template).__name__}; expected a text or a function of (params, full_params)"
-            )
-
-        def lookup(path: str) -> Any:
-            found = self._look(node, path)
-            if not found:
-                raise ExpNameError(node.path, template, f"no value '{path}'", path, _paths(node))
-            return found[0]
-
-        try:
-            return fill(template, lookup)
-        except TemplateError as error:
-            raise ExpNameError(node.path, template, str(error)) from error
-
-    def _call_name(self, node: ConfigNode, function: Any) -> str:
-        try:
-            name = function(self._view_node(node), self._view_node(self.root))
-        except ConfigError:
-            raise
-        except Exception as error:
-            raise FunctionError(node.path, "exp_name", error) from error
-        if not isinstance(name, str):
-            raise ExpNameError(
-                node.path, getattr(function, "__name__", "function"), f"gave {name!r} ({type(name).__name__}); expected a text"
-            )
-        return name
-
-    # Unknown keys.
-
-    def check_known(self, reads: Iterable[str] | None) -> None:
-        """Checks that every key is declared by its class, or read by a field, a name or a script.
-
-        Args:
-            reads: Keys of the root that the script reads, `*` for any letters; None leaves the root unchecked.
-
-        Raises:
-            UnknownKeyError: For the first key that is not.
-        """
-        for node in self.root.walk():
-            declared = set(declared_arguments(node.cls))
-            patterns: tuple[str, ...] = ()
-            if node is self.root:
-                if reads is None:
-                    continue
-                patterns = tuple(reads)
-            elif not declared:
-                continue
-            known = declared | node.added | set(RESERVED_KEYS) | _listed(node, declared)
-            for key, value in node.values.items():
-                if (
-                    key in known
-                    or _join(node.path, key) in self.reads
-                    or any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)
-                ):
-                    continue
-                names = declared | node.added | {pattern for pattern in patterns if "*" not in pattern}
-                raise UnknownKeyError(node.path, key, sorted(names), group=isinstance(value, ConfigNode))
-
 
 def plain(value: Any) -> Any:
     """Returns resolved values with every node as the dict of its values."""
@@ -260,18 +189,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return value
-
-
-def _listed(node: ConfigNode, declared: set[str]) -> set[str]:
-    """Returns the names of groups that a declared list of the node names (`model_order`): they belong to its class."""
-    lists = [node.values[name] for name in declared if isinstance(node.values.get(name), (list, tuple))]
-    names = {item for value in lists for item in value if isinstance(item, str)}
-    return {
-        name
-        for name in names
-        if isinstance(node.values.get(name), ConfigNode)
-        or (isinstance(node.values.get(name), dict) and "cls" in node.values[name])
-    }
 
 
 def _has_field(value: Any) -> bool:
@@ -290,14 +207,15 @@ def _nodes(values: dict[str, Any]) -> Iterator[ConfigNode]:
             yield from _nodes(value)
 
 
-def _paths(node: ConfigNode) -> list[str]:
+def paths_below(node: ConfigNode) -> list[str]:
     """Returns every path below a node, groups included."""
     paths = []
     for inner in node.walk():
         start = inner.path[len(node.path) :].lstrip("/")
-        paths += ([start] if start else []) + [_join(start, key) for key in inner.values]
+        paths += ([start] if start else []) + [join_path(start, key) for key in inner.values]
     return paths
 
 
-def _join(path: str, local: str) -> str:
+def join_path(path: str, local: str) -> str:
+    """Returns `path/local`, where either may be empty."""
     return f"{path}/{local}" if path and local else path or local

@@ -63,7 +63,7 @@ def load_file(path: str, where: str = "") -> tuple[Any, str]:
     before = sys.modules.get(CONFIG_MODULE)
     sys.modules[CONFIG_MODULE] = module
     try:
-        exec(compile(text, str(file), "exec"), module.__dict__)
+        exec(compile(text, str(file), "exec", dont_inherit=True), module.__dict__)
     except Exception as error:
         raise RecipeError(path, _line_of(error, str(file)), error) from error
     finally:

@@ -51,17 +51,19 @@ def own_copy(value: Any, groups: bool = False) -> Any:
 
 
 def hand_out(value: Any) -> Any:
-    """Returns a deep copy in which every dict is an `AttrDict`."""
+    """Returns a deep copy in which every dict whose keys are strings is an `AttrDict`."""
     from attrdict import AttrDict
 
     if by_reference(value):
         return value
-    if isinstance(value, dict):
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         out = AttrDict()
         for key, item in value.items():
             # Past AttrDict's own assignment, which would open a node at every slash of a key.
             super(AttrDict, out).__setitem__(key, hand_out(item))
         return out
+    if isinstance(value, dict):
+        return {key: hand_out(item) for key, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(hand_out(item) for item in value)
     return copy.deepcopy(value)

@@ -9,6 +9,7 @@ from configs.config_node import ConfigNode
 from configs.errors import UnknownKeyError
 from configs.options import RESERVED_KEYS, declared_arguments
 from configs.resolving import Resolver, join_path
+from configs.values import is_group
 
 
 def check_known(resolver: Resolver, reads: Iterable[str] | None) -> None:
@@ -29,25 +30,19 @@ def check_known(resolver: Resolver, reads: Iterable[str] | None) -> None:
             patterns = tuple(reads)
         elif not declared:
             continue
-        known = declared | node.added | set(RESERVED_KEYS) | _listed(node, declared)
+        listed = _listed(node, declared)
+        own = declared | node.added | {name for name in listed if is_group(node.values.get(name))}
         for key, value in node.values.items():
-            if (
-                key in known
-                or join_path(node.path, key) in resolver.reads
-                or any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)
-            ):
-                continue
-            names = declared | node.added | {pattern for pattern in patterns if "*" not in pattern}
-            raise UnknownKeyError(node.path, key, sorted(names), group=isinstance(value, ConfigNode))
+            is_read = join_path(node.path, key) in resolver.reads or any(
+                fnmatch.fnmatchcase(key, pattern) for pattern in patterns
+            )
+            if key not in own and key not in RESERVED_KEYS and not is_read:
+                names = declared | node.added | {pattern for pattern in patterns if "*" not in pattern}
+                group = isinstance(value, ConfigNode)
+                raise UnknownKeyError(node.path, key, sorted(names | listed if group else names), group)
 
 
 def _listed(node: ConfigNode, declared: set[str]) -> set[str]:
-    """Returns the names of groups that a declared list of the node names (`model_order`): they belong to its class."""
+    """Returns the texts in the node's declared lists: groups that these name (`model_order`) belong to its class."""
     lists = [node.values[name] for name in declared if isinstance(node.values.get(name), (list, tuple))]
-    names = {item for value in lists for item in value if isinstance(item, str)}
-    return {
-        name
-        for name in names
-        if isinstance(node.values.get(name), ConfigNode)
-        or (isinstance(node.values.get(name), dict) and "cls" in node.values[name])
-    }
+    return {item for value in lists for item in value if isinstance(item, str)}

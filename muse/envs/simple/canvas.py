@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,18 +28,20 @@ class Canvas:
     Args:
         height, width: In pixels. Lengths are scaled by the width; with another height circles become ellipses.
         background: Its colour.
+        margin: What is seen beyond each edge of the square.
     """
 
-    def __init__(self, height: int, width: int, background: Colour) -> None:
+    def __init__(self, height: int, width: int, background: Colour, margin: float = 0.0) -> None:
         self.pixels = np.empty((height, width, 3), np.float32)
         self.pixels[:] = background
-        self._x = ((np.arange(width) + 0.5) / width).astype(np.float32)
-        self._y = (1 - (np.arange(height) + 0.5) / height).astype(np.float32)
+        self._margin, self._span = margin, 1 + 2 * margin
+        self._x = ((np.arange(width) + 0.5) / width * self._span - margin).astype(np.float32)
+        self._y = (1 + margin - (np.arange(height) + 0.5) / height * self._span).astype(np.float32)
 
     def copy(self) -> Canvas:
         """Returns a canvas that can be drawn on without changing this one."""
-        twin = object.__new__(Canvas)
-        twin.pixels, twin._x, twin._y = self.pixels.copy(), self._x, self._y
+        twin = copy.copy(self)
+        twin.pixels = self.pixels.copy()
         return twin
 
     def to_image(self) -> np.ndarray:
@@ -73,13 +76,15 @@ class Canvas:
 
     def _near(self, x0: float, x1: float, y0: float, y1: float) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
         """Returns the part of the picture around a box, and the coordinates of its columns `(1, X)` and rows `(Y, 1)`."""
-        height, width = self.pixels.shape[:2]
-        columns = slice(max(0, int(x0 * width) - 1), max(0, int(x1 * width) + 2))
-        rows = slice(max(0, int((1 - y1) * height) - 1), max(0, int((1 - y0) * height) + 2))
+        height, width = self.pixels.shape[0] / self._span, self.pixels.shape[1] / self._span
+        left, right = (x0 + self._margin) * width, (x1 + self._margin) * width
+        top, bottom = (1 + self._margin - y1) * height, (1 + self._margin - y0) * height
+        columns = slice(max(0, int(left) - 1), max(0, int(right) + 2))
+        rows = slice(max(0, int(top) - 1), max(0, int(bottom) + 2))
         return (rows, columns), self._x[None, columns], self._y[rows, None]
 
     def _blend(self, window: tuple[slice, slice], inside: np.ndarray, colour: Colour, opacity: float) -> None:
-        """Lays `colour` over the window where `inside` [widths of the picture] is positive."""
-        cover = np.clip(inside * self.pixels.shape[1] + 0.5, 0, 1)[:, :, None]
+        """Lays `colour` over the window where `inside`, the way to the shape's edge, is positive."""
+        cover = np.clip(inside * (self.pixels.shape[1] / self._span) + 0.5, 0, 1)[:, :, None]
         part = self.pixels[window]
         part += (cover * opacity).astype(np.float32) * (np.asarray(colour, np.float32) - part)

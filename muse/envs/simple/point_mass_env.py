@@ -203,6 +203,9 @@ class PointMassEnv(Env):
         dx, dy = self.target_speed * math.cos(self._heading), self.target_speed * math.sin(self._heading)
         new_x, new_y, _ = move(x, y, dx, dy, self._circles)
         self._target = (new_x, new_y)
+        if math.dist((x, y), self._target) < 0.5 * self.target_speed:
+            # Up against an edge: it looks for another way instead of standing still.
+            self._heading = float(self._rng.uniform(-math.pi, math.pi))
 
     def _observe(self) -> AttrDict:
         observation = AttrDict({"ego": np.array([self._ego], np.float32), "target": np.array([self._target], np.float32)})

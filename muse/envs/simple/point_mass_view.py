@@ -10,14 +10,15 @@ from muse.envs.env import EnvError
 from muse.envs.simple.canvas import Canvas, Colour, colour
 from muse.envs.simple.motion import Circle
 
+_EDGE = (224, 219, 207)
 _PAPER = (250, 248, 243)
-_LINES = (226, 223, 214)
+_LINES = (231, 228, 220)
 _OBSTACLE = (97, 108, 124)
 _EGO = (37, 99, 178)
 _TARGET = (224, 102, 38)
 _REACHED = (44, 153, 84)
 _WHITE = (255, 255, 255)
-_EGO_RADIUS = 0.016
+_MARGIN = 0.035
 
 
 class PointMassView:
@@ -65,16 +66,19 @@ class PointMassView:
         shade = _REACHED if reached else _TARGET
         canvas.disc(*target, self._tolerance, shade, 0.18)
         canvas.ring(*target, self._tolerance, 0.005, shade, 0.8)
-        canvas.disc(*target, 0.010, shade)
-        canvas.disc(*ego, _EGO_RADIUS + 0.005, _WHITE, 0.9)
-        canvas.disc(*ego, _EGO_RADIUS, _EGO)
+        # Both stay visible in a small picture.
+        canvas.disc(*target, max(0.010, 1.0 / width), shade)
+        radius = max(0.016, 1.6 / width)
+        canvas.disc(*ego, radius + 0.005, _WHITE, 0.9)
+        canvas.disc(*ego, radius, _EGO)
         if time_used > 0:
-            canvas.rectangle(0.0, 0.0, min(1.0, time_used), 0.008, shade, 0.7)
+            canvas.rectangle(0.0, -0.022, min(1.0, time_used), -0.012, shade, 0.8)
         return canvas.to_image()
 
     def _background(self, height: int, width: int) -> Canvas:
         if (height, width) not in self._backgrounds:
-            canvas = Canvas(height, width, _PAPER)
+            canvas = Canvas(height, width, _EDGE, _MARGIN)
+            canvas.rectangle(0, 0, 1, 1, _PAPER)
             if min(height, width) >= 128:
                 for i in range(1, 10):
                     canvas.rectangle(i / 10 - 0.001, 0, i / 10 + 0.001, 1, _LINES)

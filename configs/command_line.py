@@ -138,11 +138,11 @@ def parse(tokens: Sequence[str], options: Mapping[str, Option], where: str) -> d
         ConfigError: For an option that is unknown, lacks its value, or has a wrong one; for a value without an option.
     """
     values: dict[str, Any] = {}
-    position, last = 0, ""
+    position, last, switch = 0, "", False
     while position < len(tokens):
         token = tokens[position]
         if not is_flag(token) or token == "--":
-            raise StrayValueError(where, token, last)
+            raise StrayValueError(where, token, last, switch)
         flag, has_value, inline = token.partition("=")
         found = match(flag[2:], options)
         if found is None:
@@ -156,7 +156,7 @@ def parse(tokens: Sequence[str], options: Mapping[str, Option], where: str) -> d
                 words.append(tokens[position])
                 position += 1
         values[option.name] = Untyped(tuple(words), negated) if option.type is None else read(option, words, negated, where)
-        last = flag
+        last, switch = flag, option.type is bool and not negated
     return values
 
 

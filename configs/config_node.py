@@ -165,9 +165,9 @@ class ConfigNode(metaclass=_ConfigNodeType):
         """Sets an own value, a slash path where it stands in nested dicts."""
         container, last = locate(self.values, key) or (self.values, key)
         container[last] = value
-        self.origins[key] = origin
+        self.origins[key] = "field" if isinstance(value, Field) else origin
         if is_plain_node(value):
-            self.origins.update({f"{key}/{path}": origin for path, _ in leaves(value)})
+            self.origins.update({f"{key}/{path}": "field" if isinstance(leaf, Field) else origin for path, leaf in leaves(value)})
 
     def origin(self, path: str) -> str:
         """Returns where the value under a local path came from."""

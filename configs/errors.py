@@ -56,10 +56,16 @@ class UnknownOptionError(ConfigError):
 
 
 class StrayValueError(ConfigError):
-    """A value that no option takes."""
+    """A value that no option takes; `switch` says that the option before it is a bool."""
 
-    def __init__(self, where: str, token: str, after: str) -> None:
-        hint = "options begin with --" if token.startswith("-") else f"{after}={token}" if after else ""
+    def __init__(self, where: str, token: str, after: str, switch: bool = False) -> None:
+        hint = (
+            f"--no-{after.lstrip('-')} where it is to be false"
+            if switch
+            else "options begin with --"
+            if token.startswith("-")
+            else ""
+        )
         super().__init__(where, f"'{token}' belongs to no option" + (f" (after '{after}')" if after else ""), hint)
 
 
@@ -132,7 +138,7 @@ class RecipeError(ConfigError):
 
     def __init__(self, file: str, line: int | None, error: BaseException) -> None:
         place = f"{file}, line {line}" if line else file
-        super().__init__(place, f"{type(error).__name__}: {error}")
+        super().__init__(place, str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}")
 
 
 class ExportError(ConfigError):

@@ -263,7 +263,7 @@ def test_a_programmatic_config_as_the_root():
     assert origins["length"] == "command line"
     assert origins["width"] == "default_params"
     assert origins["link_width"] == "class default"
-    assert origins["half"] == "process_params"
+    assert origins["half"] == "field"
     assert origins["link_0/width"] == "process_params"
 
 

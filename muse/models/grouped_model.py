@@ -41,6 +41,13 @@ class GroupedModel(Model):
         ),
     ]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Declares the required sub-models as options, so that their groups are known by name."""
+        super().__init_subclass__(**kwargs)
+        declared = {argument.name for argument in cls.predefined_arguments}
+        missing = [Argument(name, help="group of this sub-model") for name in cls.required_models if name not in declared]
+        cls.predefined_arguments = [*cls.predefined_arguments, *missing]
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self.model_order = self.get_model_order(params)
@@ -141,6 +148,5 @@ def _sub_params(params: Mapping[str, Any], name: str, where: str) -> Any:
             f"{where}/{name}",
             "missing" if value is None else repr(value),
             "a group with 'cls', or a model",
-            nearest(name, params).strip(" ()"),
         )
     return value

@@ -14,7 +14,7 @@ from muse.specs import EnvSpec, Leaf, LossResult
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
-from muse.utils.torch_utils import masked_mean
+from muse.utils.torch_utils import masked_mean, mean_per_row
 
 
 class NetworkModel(Model):
@@ -103,7 +103,7 @@ class NetworkModel(Model):
         if self.loss_fn is not None:
             return self.loss_fn(self, results, inputs, outputs)  # type: ignore[no-any-return]
         target = get_target(self.model_output, inputs, outputs)
-        error = (results[self.model_output].float() - target.float()).square().flatten(2).mean(-1)
+        error = mean_per_row((results[self.model_output].float() - target.float()).square())
         loss = masked_mean(error, padding_mask_of(outputs))
         return LossResult(loss, {f"{self.model_output}/l2": loss.detach()}, {k: v for k, v in results.items() if k != "memory"})
 
@@ -123,7 +123,9 @@ def concat_inputs(inputs: Batch, leaves: Sequence[Leaf], normalizer: Normalizer 
     for leaf in leaves:
         value = get_input(inputs, leaf.name)
         if value.shape[2:] != leaf.shape or value.ndim < 2:
-            raise ModelError(f"model input '{leaf.name}'", f"shape {tuple(value.shape)}", f"({', '.join(map(str, ('B', 'H', *leaf.shape)))})")
+            raise ModelError(
+                f"model input '{leaf.name}'", f"shape {tuple(value.shape)}", f"({', '.join(map(str, ('B', 'H', *leaf.shape)))})"
+            )
         if not value.is_floating_point() or value.dtype == torch.float64:
             value = value.float()
         if normalizer is not None:
@@ -145,11 +147,8 @@ def get_input(inputs: Batch, name: str, hint: str = "") -> Tensor:
         return inputs[name]  # type: ignore[no-any-return]
     except KeyError:
         known = flatten(inputs)
-        raise ModelError(
-            f"model input '{name}'",
-            f"missing{nearest(name, known)}; there are: {', '.join(known) or 'none'}",
-            "all of input_names",
-        ) from None
+        got = f"missing{nearest(name, known)}; there are: {', '.join(known) or 'none'}"
+        raise ModelError(f"model input '{name}'", got, "all of input_names", hint) from None
 
 
 def get_target(name: str, inputs: Batch, outputs: Batch) -> Tensor:

@@ -14,7 +14,7 @@ from muse.models.normalizer import Normalizer
 from muse.specs import EnvSpec, LossResult
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, has
-from muse.utils.torch_utils import masked_mean
+from muse.utils.torch_utils import masked_mean, mean_per_row
 
 
 class FakeModel(Model):
@@ -83,7 +83,7 @@ class FakeModel(Model):
         value = inputs[name].float()
         if self.normalizer is not None:
             value = self.normalizer.normalize(name, value)
-        return value if value.ndim == 2 else value.flatten(2).mean(-1)
+        return mean_per_row(value)
 
     def _scale(self, name: str, level: Tensor) -> Tensor:
         leaf = self.env_spec.leaf(name)
@@ -131,7 +131,7 @@ class FakeModel(Model):
         self._check(inputs, self.target_names)
         if not has(outputs, "padding_mask") or outputs["padding_mask"].dtype != torch.bool:
             raise ModelError("FakeModel: 'padding_mask'", "missing, or not bool", "a bool tensor (B, H) in outputs")
-        errors = [(results[name] - inputs[name].float()).square().flatten(2).mean(-1) for name in self.target_names]
+        errors = [mean_per_row((results[name] - inputs[name].float()).square()) for name in self.target_names]
         loss = masked_mean(torch.stack(errors).mean(0), outputs["padding_mask"])
         return LossResult(loss, {"policy_loss/l2": loss.detach()}, {name: results[name] for name in self.output_names})
 

@@ -73,6 +73,11 @@ def masked_mean(values: Tensor, padding_mask: Tensor | None) -> Tensor:
     return (values * counted).sum() / counted.sum().clamp(min=1.0)
 
 
+def mean_per_row(values: Tensor) -> Tensor:
+    """Returns the mean over the elements of each row, `(B, H)`, of values `(B, H, *shape)`."""
+    return values if values.ndim == 2 else values.flatten(2).mean(-1)
+
+
 def count_parameters(module: nn.Module) -> int:
     """Returns the number of trainable values of `module`."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

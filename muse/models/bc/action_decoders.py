@@ -21,7 +21,7 @@ from muse.specs import EnvSpec, Leaf, LossResult
 from muse.utils.abstract import Argument, build, resolve_arguments
 from muse.utils.attrdicts import Batch
 from muse.utils.param_utils import build_mlp_param_list
-from muse.utils.torch_utils import masked_mean
+from muse.utils.torch_utils import masked_mean, mean_per_row
 
 RAW = "policy_raw"
 
@@ -189,7 +189,7 @@ class ActionDecoder(Model):
     @staticmethod
     def _error(action: Tensor, target: Tensor) -> Tensor:
         wrong = (action - target.float()).abs() if action.is_floating_point() else (action != target).float()
-        return wrong.flatten(2).mean(-1)
+        return mean_per_row(wrong)
 
     def initial_memory(self, batch: int) -> Any:
         """Returns the decoder's."""

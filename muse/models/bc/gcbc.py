@@ -53,7 +53,7 @@ class BaseGCBC(GroupedModel):
             help="goals to act upon; None: those of the spec, or goal/<state> of every state",
         ),
         Argument("state_encoder_order", type=list, default=[], element_type=str, help="sub-models that encode states, in order"),
-        Argument("action_decoder", required=True, help="group of the ActionDecoder"),
+        Argument("action_decoder", help="group of the ActionDecoder"),
     ]
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:

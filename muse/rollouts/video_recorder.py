@@ -12,7 +12,7 @@ import numpy as np
 from muse.envs.vector_env import VectorEnv
 from muse.rollouts.recorder import Recorder
 from muse.specs import Episode
-from muse.utils.video import VideoError, VideoWriter, draw_text, tile_frames
+from muse.utils.video import GAP_GREY, VideoError, VideoWriter, draw_text, tile_frames
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class VideoRecorder(Recorder):
                 self._page += 1
                 continue
             frames = [clip.pop() for clip in clips]
-            blank = [np.full_like(frames[0], 255)] * (self.tile - len(frames))
+            blank = [np.full_like(frames[0], GAP_GREY)] * (self.tile - len(frames))
             self._writer.add(tile_frames(frames + blank) if self.tile > 1 else frames[0])
 
 
@@ -132,6 +132,7 @@ class _Clip:
         self.is_over = False
         self._waiting: deque[bytes] = deque()
         self._plain = self._shown = np.zeros((0, 0, 3), np.uint8)
+        self._shown_data = b""
         self._steps = -1
 
     @property
@@ -157,7 +158,9 @@ class _Clip:
     def pop(self) -> np.ndarray:
         """Returns the next frame; the last one again when there is none."""
         if self._waiting:
-            self._shown = _from_jpeg(self._waiting.popleft())
+            data = self._waiting.popleft()
+            if data is not self._shown_data:
+                self._shown_data, self._shown = data, _from_jpeg(data)
         return self._shown
 
 

@@ -18,6 +18,9 @@ import numpy as np
 from muse.utils.errors import MuseError
 from muse.utils.files import sync_folder
 
+#: What lies between tiled frames, on pictures light and dark.
+GAP_GREY = 150
+
 
 class VideoError(MuseError):
     """Frames that no video can be made of."""
@@ -104,7 +107,14 @@ class VideoWriter:
         self._temporary, self._shape = Path(name), shape
         size = (shape[1] + shape[1] % 2, shape[0] + shape[0] % 2)
         self._pipe = imageio_ffmpeg.write_frames(
-            name, size, fps=self.fps, quality=self.quality, codec="libx264", macro_block_size=1, ffmpeg_log_level="error"
+            name,
+            size,
+            fps=self.fps,
+            quality=self.quality,
+            codec="libx264",
+            macro_block_size=1,
+            ffmpeg_log_level="error",
+            output_params=["-preset", "veryfast", "-movflags", "+faststart"],
         )
         self._pipe.send(None)
 
@@ -124,12 +134,12 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[np.ndarray], fps:
 
 
 def tile_frames(frames: Sequence[np.ndarray], columns: int = 0, gap: int = 4) -> np.ndarray:
-    """Lays frames of one shape beside one another, row by row, on white.
+    """Lays frames of one shape beside one another, row by row, on grey.
 
     Args:
         frames: `(Y, X, 3)` uint8 each.
         columns: Frames in a row; the nearest to a square when 0.
-        gap: White pixels between frames.
+        gap: Pixels between frames.
 
     Returns:
         One frame.
@@ -144,7 +154,7 @@ def tile_frames(frames: Sequence[np.ndarray], columns: int = 0, gap: int = 4) ->
     columns = columns or math.ceil(math.sqrt(len(frames)))
     rows = math.ceil(len(frames) / columns)
     height, width, _ = frames[0].shape
-    tiled = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    tiled = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), GAP_GREY, np.uint8)
     for i, frame in enumerate(frames):
         y, x = (i // columns) * (height + gap), (i % columns) * (width + gap)
         tiled[y : y + height, x : x + width] = frame

@@ -1,6 +1,8 @@
 """Checks of the contracts that you can run on your own classes, and fakes that complain about what they are given."""
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 #: Where each name lives; imported when first asked for.
@@ -9,6 +11,7 @@ _MODULES = {
     "FakeModel": "muse.testing.fake_model",
     "check_env": "muse.testing.check_env",
     "check_model": "muse.testing.check_model",
+    "model_problems": "muse.testing.check_model",
     "env_problems": "muse.testing.check_env",
 }
 
@@ -19,3 +22,14 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'muse.testing' has no attribute '{name}'")
+
+
+class _Package(ModuleType):
+    """Keeps a submodule from hiding the function that has its name: importing it would set the attribute."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in _MODULES):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -16,7 +16,6 @@ from muse.envs.spaces import flatten_space, flatten_value, space_to_leaf, unflat
 from muse.specs import EnvSpec, Leaf
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import nest
-from muse.utils.errors import nearest
 
 _GOAL_KEY = "desired_goal"
 
@@ -171,9 +170,8 @@ def _make(env_type: str, kwargs: Mapping[str, Any], with_pictures: bool) -> gymn
         ) from error
     except TypeError as error:
         raise EnvError(where, f"{error}", "env_kwargs that the environment takes") from error
-    except (gymnasium.error.UnregisteredEnv, gymnasium.error.MalformedEnvID, ModuleNotFoundError) as error:
-        close = nearest(env_type, gymnasium.registry)
-        raise EnvError(where, f"{error}{close}", "an id of Gymnasium's registry, or 'module:id'") from error
+    except (gymnasium.error.Error, ModuleNotFoundError) as error:
+        raise EnvError(where, f"{error}", "an id of Gymnasium's registry, or 'module:id'") from error
 
 
 def _render_modes(env_type: str) -> list[str]:

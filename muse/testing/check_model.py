@@ -1,8 +1,8 @@
-"""`check_model(MyModel, params, env_spec)` says in sentences what breaks the contract of models."""
+"""Tells in sentences what a model does against the contract of `muse.models.model`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from muse.models.model import Model, ModelError, StatisticsError
-from muse.specs import EnvSpec, LossResult, Statistics
+from muse.specs import EnvSpec, LossResult
+from muse.testing.made_up import draw_values, fake_env_spec, statistics_of
 from muse.utils.attrdicts import flatten, has, nest
 from muse.utils.seeding import make_generator
 
@@ -20,24 +21,12 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 BATCH = 3
 
 
-def fake_env_spec() -> EnvSpec:
-    """Returns a small spec with a nested name, an action of two numbers, and a reward."""
-    leaves = [
-        ("ego", (2,), (-1, 1), np.float32, "m"), ("objects/position", (2, 3), (-np.inf, np.inf), np.float32, "m"),
-        ("action", (2,), (-1, 1), np.float32), ("reward", (1,), (-np.inf, np.inf), np.float32),
-    ]  # fmt: skip
-    return EnvSpec(
-        {
-            "names_shapes_limits_dtypes": leaves, "observation_names": ["ego", "objects/position"],
-            "output_observation_names": ["reward"], "action_names": ["action"],
-        }
-    )  # fmt: skip
-
-
 def check_model(
     model_or_cls: Model | type[Model], params: Mapping[str, Any] | None = None, env_spec: EnvSpec | None = None
 ) -> None:
     """Runs a model through everything that trainers and policies will ask of it, on made-up data.
+
+        check_model(MyModel, d(hidden_size=8), env_spec)
 
     A class is built from `params` and `env_spec`; a model is used as it is, its weights unchanged, its statistics loaded.
 
@@ -47,14 +36,21 @@ def check_model(
         env_spec: Names, shapes and limits; a small made-up spec when None.
 
     Raises:
-        ModelError: With one sentence for each way in which the contract is broken.
+        ModelError: With a sentence for each thing that is wrong.
     """
-    name = model_or_cls.__name__ if isinstance(model_or_cls, type) else type(model_or_cls).__name__
-    with torch.random.fork_rng(devices=[]):
-        problems = _Check(model_or_cls, params, env_spec).run()
+    problems = model_problems(model_or_cls, params, env_spec)
     if problems:
-        listed = "".join(f"\n  - {problem}" for problem in problems)
-        raise ModelError(name, f"breaks the contract of models in {len(problems)} way{'s' * (len(problems) > 1)}:{listed}")
+        name = model_or_cls.__name__ if isinstance(model_or_cls, type) else type(model_or_cls).__name__
+        text = "".join(f"\n  - {problem}" for problem in problems)
+        raise ModelError(f"check_model({name})", f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}{text}")
+
+
+def model_problems(
+    model_or_cls: Model | type[Model], params: Mapping[str, Any] | None = None, env_spec: EnvSpec | None = None
+) -> list[str]:
+    """Returns what `check_model` would raise as a list of sentences, empty for a good model."""
+    with torch.random.fork_rng(devices=[]):
+        return _Check(model_or_cls, params, env_spec).run()
 
 
 class _Check:
@@ -99,21 +95,10 @@ class _Check:
         if not condition:
             self.problems.append(sentence)
 
-    def draw(self, names: Any, batch: int, horizon: int) -> dict[str, Tensor]:
+    def draw(self, names: Iterable[str], batch: int, horizon: int) -> dict[str, Tensor]:
         """Returns made-up values `(B, H, *shape)` of the spec's names, within their limits."""
-        drawn = {}
-        for name in names:
-            leaf = self.spec.leaf(name)
-            size = (batch, horizon, *leaf.shape)
-            low, high = np.maximum(leaf.low, -1e3), np.minimum(leaf.high, 1e3)
-            if leaf.dtype.kind in "iub":
-                value = self.rng.integers(low.astype(np.int64), high.astype(np.int64), size=size, endpoint=True)
-            elif leaf.is_bounded:
-                value = self.rng.uniform(low, high, size)
-            else:
-                value = np.clip(self.rng.standard_normal(size), leaf.low, leaf.high)
-            drawn[name] = torch.from_numpy(value.astype(leaf.dtype)).to(self.model.device)
-        return drawn
+        drawn = draw_values(self.spec, names, (batch, horizon), self.rng)
+        return {name: torch.from_numpy(value).to(self.model.device) for name, value in drawn.items()}
 
     @contextmanager
     def same_global_random_state(self, what: str) -> Iterator[None]:
@@ -128,7 +113,7 @@ class _Check:
 
     def names(self) -> None:
         """The declared names are in the spec."""
-        for kind in ("input_names", "output_names", "target_names", "statistics_names", "batch_names"):
+        for kind in ("input_names", "output_names", "target_names", "statistics_names"):
             value = getattr(self.model, kind)
             self.expect(isinstance(value, tuple), f"{kind} is a {type(value).__name__}, not a tuple.")
             for name in value:
@@ -144,8 +129,8 @@ class _Check:
         before = list(flatten(self.params))
         again = self._build()
         self.expect(before == list(flatten(self.params)), "The constructor changed its params.")
-        mine, other = self.model.state_dict(), again.state_dict()
-        same = mine.keys() == other.keys() and all(torch.equal(mine[k].nan_to_num(), other[k].nan_to_num()) for k in mine)
+        pairs = zip(self.model.parameters(), again.parameters(), strict=True)
+        same = all(torch.equal(one, other) for one, other in pairs)
         self.expect(same, "Built twice under one torch.manual_seed, the model has different weights.")
         places = {str(tensor.device) for tensor in (*self.model.parameters(), *self.model.buffers())}
         self.expect(len(places) < 2, f"Parameters lie on several devices: {', '.join(sorted(places))}.")
@@ -161,8 +146,7 @@ class _Check:
             self.expect(False, "forward and loss worked before statistics were loaded; they must raise a StatisticsError.")
         except StatisticsError:
             pass
-        drawn = self.draw(names, 64, 1)
-        statistics = {name: _statistics_of(value.cpu().numpy().astype(np.float64)[:, 0]) for name, value in drawn.items()}
+        statistics = {name: statistics_of(value) for name, value in draw_values(self.spec, names, (64,), self.rng).items()}
         for name in names:
             try:
                 self._build().load_statistics({other: value for other, value in statistics.items() if other != name})
@@ -321,7 +305,3 @@ class _Check:
 
 def _close(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and bool(torch.allclose(one.double(), other.double(), **CLOSE))
-
-
-def _statistics_of(values: np.ndarray) -> Statistics:
-    return Statistics(values.mean(0), values.std(0), values.min(0), values.max(0), len(values))

@@ -6,7 +6,8 @@ from attrdict import AttrDict as d
 from muse.grouped_models import GroupedModel
 from muse.models import BasicModel, MLPModel, ModelError, RnnModel
 from muse.specs import LossResult, Statistics
-from muse.testing.check_model import check_model, fake_env_spec
+from muse.testing.check_model import check_model
+from muse.testing.made_up import fake_env_spec
 
 
 class EncodeThenAct(GroupedModel):

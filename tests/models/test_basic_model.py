@@ -5,7 +5,8 @@ from attrdict import AttrDict as d
 
 from muse.models import BasicModel, MLPModel, ModelError
 from muse.specs import EnvSpec, LossResult, Statistics
-from muse.testing.check_model import check_model, fake_env_spec
+from muse.testing.check_model import check_model
+from muse.testing.made_up import fake_env_spec
 from muse.utils.param_utils import LayerParams, SequentialParams, build_mlp_param_list
 
 SPEC = fake_env_spec()
@@ -24,7 +25,9 @@ def test_inputs_stand_side_by_side_in_order():
 
 
 def test_a_declared_network_computes_the_output():
-    model = BasicModel(d(model_inputs=["ego", "objects/position"], model_output="action", network=SequentialParams([linear(2)])), SPEC)
+    model = BasicModel(
+        d(model_inputs=["ego", "objects/position"], model_output="action", network=SequentialParams([linear(2)])), SPEC
+    )
     assert torch.equal(model(INPUTS)["action"], torch.full((2, 3, 2), 14.0))
 
 
@@ -55,7 +58,9 @@ def test_a_loss_of_ones_own():
 
 
 def test_the_mlp_has_the_layers_asked_for():
-    model = MLPModel(d(model_inputs=["ego"], model_output="action", mlp_size=7, mlp_depth=2, activation="tanh", dropout_p=0.5), SPEC)
+    model = MLPModel(
+        d(model_inputs=["ego"], model_output="action", mlp_size=7, mlp_depth=2, activation="tanh", dropout_p=0.5), SPEC
+    )
     assert [type(layer).__name__ for layer in model.network] == ["Linear", "Tanh", "Dropout"] * 2 + ["Linear"]
     assert model.network[0].weight.shape == (7, 2) and model.network[-1].weight.shape == (2, 7)
 
@@ -66,7 +71,10 @@ def test_the_mlp_has_the_layers_asked_for():
         (BasicModel, d(model_inputs=["ego"], model_output="action")),
         (BasicModel, d(model_inputs=["ego", "objects/position"], model_output="action", network=build_mlp_param_list(8, [4, 2]))),
         (MLPModel, d(model_inputs=["objects/position"], model_output="action", normalize_inputs=True, normalize_mode="min_max")),
-        (MLPModel, d(model_inputs=["ego"], model_output="plan", out_size=4, loss_fn=lambda m, o, i, t: LossResult(o["plan"].mean()))),
+        (
+            MLPModel,
+            d(model_inputs=["ego"], model_output="plan", out_size=4, loss_fn=lambda m, o, i, t: LossResult(o["plan"].mean())),
+        ),
     ],
 )
 def test_the_contract_holds(cls, params):
@@ -88,7 +96,10 @@ def test_the_contract_holds(cls, params):
             lambda: MLPModel(d(model_inputs=["ego"], model_output="action", out_size=3), SPEC),
             "MLPModel.out_size: 3; expected 2, the elements of 'action' in the spec, or 0",
         ),
-        (lambda: MLPModel(d(model_inputs=[], model_output="action"), SPEC), "MLPModel.model_inputs: empty; expected at least one name"),
+        (
+            lambda: MLPModel(d(model_inputs=[], model_output="action"), SPEC),
+            "MLPModel.model_inputs: empty; expected at least one name",
+        ),
         (
             lambda: MLPModel(d(model_inputs=["ego"], model_output="action"), SPEC)({"eggo": INPUTS["ego"]}),
             "model input 'ego': missing (did you mean 'eggo'?); there are: eggo; expected all of input_names",

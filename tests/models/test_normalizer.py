@@ -108,7 +108,10 @@ def test_a_missing_statistic_is_told_and_nothing_is_loaded():
     "values, message",
     [
         (np.zeros((4, 3)), "statistics of 'ego': shape (3,); expected shape (2,)"),
-        (np.full((4, 2), np.nan), "statistics of 'ego': NaN or infinity; expected finite numbers\n  try: look for rows that are not finite in the data"),
+        (
+            np.full((4, 2), np.nan),
+            "statistics of 'ego': NaN or infinity; expected finite numbers\n  try: look for rows that are not finite in the data",
+        ),
     ],
 )
 def test_wrong_statistics_are_told(values, message):

@@ -23,7 +23,14 @@ LEAVES = [
 
 
 def spec(observations=("ego", "objects/position", "touching", "image"), goals=("goal/ego",), actions=("action",)):
-    return EnvSpec(d(names_shapes_limits_dtypes=LEAVES, observation_names=list(observations), goal_names=list(goals), action_names=list(actions)))
+    return EnvSpec(
+        d(
+            names_shapes_limits_dtypes=LEAVES,
+            observation_names=list(observations),
+            goal_names=list(goals),
+            action_names=list(actions),
+        )
+    )
 
 
 def decoder(cls=RNNActionDecoder, **params):
@@ -49,7 +56,8 @@ def draw(model, batch=3, horizon=4, names=None):
 
 def statistics_of(names, env_spec, mean=1.0, std=2.0):
     return {
-        n: Statistics(*(np.full(env_spec.leaf(n).shape, v) for v in (mean, std, mean - 2 * std, mean + 2 * std)), 10) for n in names
+        n: Statistics(*(np.full(env_spec.leaf(n).shape, v) for v in (mean, std, mean - 2 * std, mean + 2 * std)), 10)
+        for n in names
     }
 
 
@@ -177,7 +185,9 @@ def test_states_are_normalised_and_goals_as_their_states_are():
     model.load_statistics(statistics_of(model.statistics_names, model.env_spec))
     plain = make(use_goal=True)
     plain.load_state_dict({name: value for name, value in model.state_dict().items() if not name.startswith("normalizer")})
-    scaled = {name: (value - 1) / 2 if name in ("ego", "objects/position", "goal/ego") else value for name, value in inputs.items()}
+    scaled = {
+        name: (value - 1) / 2 if name in ("ego", "objects/position", "goal/ego") else value for name, value in inputs.items()
+    }
     torch.testing.assert_close(model(inputs)["action"], plain(scaled)["action"])
 
 

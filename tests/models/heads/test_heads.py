@@ -117,7 +117,10 @@ def test_half_precision_numbers_are_scored_in_float(head):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: GaussianHead(d(policy_sig_min=0.0), LEAVES), "GaussianHead: policy_sig_min 0.0, policy_sig_max 1000.0; expected 0 < min < max"),
+        (
+            lambda: GaussianHead(d(policy_sig_min=0.0), LEAVES),
+            "GaussianHead: policy_sig_min 0.0, policy_sig_max 1000.0; expected 0 < min < max",
+        ),
         (lambda: GaussianMixtureHead(d(policy_num_mix=0), LEAVES), "GaussianMixtureHead.policy_num_mix: 0; expected 1 or more"),
         (
             lambda: CategoricalHead(d(), LEAVES),

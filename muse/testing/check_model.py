@@ -274,8 +274,10 @@ class _Check:
             fits = isinstance(value, Tensor) and value.ndim == 0 and not value.requires_grad
             self.expect(fits, f"The term '{name}' is not a detached scalar tensor.")
         parameters = [p for p in self.model.parameters() if p.requires_grad]
-        gradients = torch.autograd.grad(result.loss, parameters, allow_unused=True) if parameters else ()
-        self.expect(not parameters or any(g is not None for g in gradients), "The loss has no gradient for any parameter.")
+        has_graph = result.loss.requires_grad
+        gradients = torch.autograd.grad(result.loss, parameters, allow_unused=True) if parameters and has_graph else ()
+        learns = not parameters or any(gradient is not None for gradient in gradients)
+        self.expect(learns, "The loss has no gradient for any parameter.")
         if self.horizon > 1:
             changed = {name: value.clone() for name, value in inputs.items()}
             for name, value in self.draw([n for n in self.model.target_names if has(inputs, n)], BATCH, self.horizon).items():

@@ -213,6 +213,17 @@ class MergeError(ConfigError):
         )
 
 
+class ReplacementError(ConfigError):
+    """`group & replace(...)`, which would merge what is to be replaced."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "replace(...)",
+            "stands on the right of & itself; expected it under the group's name",
+            "base & d(model=replace(d(cls=..., ...)))",
+        )
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Returns the one of `names` that is nearest to `name`, dashes and `%` aside, or an empty string."""
     bare = {candidate.lstrip("-%"): candidate for candidate in names}

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from configs.errors import ReplacementError
+
 
 def first(*values: Any) -> Any:
     """Returns the first value."""
@@ -74,6 +76,10 @@ class Replacement:
 
     def __and__(self, other: Any) -> Replacement:
         return Replacement(self.group & other)
+
+    def leaf_items(self) -> Any:
+        """Raises: this is what `AttrDict` asks for when it is to be merged with a replacement."""
+        raise ReplacementError()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "group":

@@ -9,6 +9,8 @@ from configs.options import declared_arguments
 from configs.values import locate, qualified_name
 
 _TYPES = {float: "float", int: "int", str: "str", bool: "bool", None: "as its Field"}
+#: Longest value shown [letters].
+_WIDTH = 40
 
 
 def tree_help(root: ConfigNode, name: str) -> str:
@@ -55,7 +57,8 @@ def _value(option: Option, node: ConfigNode) -> str:
         return "= from " + ", ".join(value.anchors)
     if callable(value):
         return "= " + getattr(value, "__name__", "function")
-    return f"= {value!r}" if value != "" else ""
+    text = f"= {value!r}" if value != "" else ""
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
 
 
 def _notes(option: Option) -> str:

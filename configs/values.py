@@ -43,7 +43,8 @@ def own_copy(value: Any, groups: bool = False) -> Any:
     if by_reference(value) or (is_group(value) and not groups):
         return value
     if isinstance(value, dict):
-        items = value.copy().items() if hasattr(type(value), "is_view") else value.items()
+        view: Any = value
+        items = view.unread_copy().items() if hasattr(type(view), "is_view") else view.items()
         return {key: own_copy(item, groups) for key, item in items}
     if type(value) in (list, tuple):
         return type(value)(own_copy(item, True) for item in value)
@@ -94,7 +95,9 @@ def leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def to_json(value: Any) -> Any:
-    """Returns a value that JSON can hold: classes, callables and objects as their qualified names, arrays as lists."""
+    """Returns a value that JSON can hold: classes and callables as their qualified names, arrays as lists, other objects as
+    their `repr`, or as the name of their class where that holds an address.
+    """
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, float):
@@ -114,7 +117,8 @@ def to_json(value: Any) -> Any:
         return {"type": qualified_name(type(value)), **fields}
     if hasattr(value, "func") and hasattr(value, "keywords"):
         return {"partial": to_json(value.func), "args": to_json(value.args), "keywords": to_json(value.keywords)}
-    return qualified_name(type(value))
+    text = repr(value)
+    return qualified_name(type(value)) if " at 0x" in text else text
 
 
 def qualified_name(value: Any) -> str:

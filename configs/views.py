@@ -62,8 +62,28 @@ class View(AttrDict):
         return [self[key] for key in self._map]
 
     def copy(self) -> AttrDict:
-        """Returns a copy of everything."""
+        """Returns a copy of everything, all of which counts as read."""
+        for _ in self.leaf_keys():
+            pass
         return self._whole()
 
     def __deepcopy__(self, memo: Any = None) -> AttrDict:
+        return self.copy()
+
+    def unread_copy(self) -> AttrDict:
+        """Returns a copy of everything, none of which counts as read."""
         return self._whole()
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.copy() == other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self, seen: Any = None) -> str:
+        return str(self._whole())
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises: what a function is given belongs to the config."""
+        raise TypeError("the values of a config cannot be written here; copy() gives an AttrDict that can")
+
+    __setitem__ = __delitem__ = __delattr__ = pop = popitem = setdefault = update = clear = _refuse

@@ -57,7 +57,7 @@ def test_the_rows_are_all_values_of_params():
 def test_the_resolved_tree_is_json():
     export = d(
         array=np.arange(3), number=np.float32(0.5), infinite=float("inf"), pair=(1, 2), some={3, 1}, cls_value=Other, fn=double, bound="{}".format,
-        part=functools.partial(double, 2), thing=Free(), table={1: "a"}, name=lambda: None, nothing=None, chain=Chain, data=d(cls=Data, horizon=Field("pair", sum)),
+        part=functools.partial(double, 2), thing=Free(), dtype=np.dtype("float32"), table={1: "a"}, name=lambda: None, nothing=None, chain=Chain, data=d(cls=Data, horizon=Field("pair", sum)),
     )  # fmt: skip
     _, root = resolve_export(export)
     tree = root.get_resolved_json()
@@ -70,6 +70,7 @@ def test_the_resolved_tree_is_json():
         "example_classes.Free",
     )
     assert tree["part"] == {"partial": "example_classes.double", "args": [2], "keywords": {}}
+    assert tree["dtype"] == "dtype('float32')"
     assert tree["table"] == {"1": "a"}
     assert tree["chain"]["cls"] == "example_classes.Links"
     assert tree["data"]["horizon"] == 3

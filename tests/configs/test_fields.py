@@ -2,7 +2,7 @@ import pytest
 from attrdict import AttrDict as d
 from example_classes import Data, Decoder, Free, Group, Other, World
 
-from configs.errors import AnchorError, CycleError, FunctionError, WrongTypeError
+from configs.errors import AnchorError, CycleError, FunctionError, ReplacementError, WrongTypeError
 from configs.fields import Field, replace
 from configs.loading import resolve_export
 
@@ -105,6 +105,26 @@ def test_what_a_function_does_to_its_values_stays_with_it():
     assert out.names == ["a"]
 
 
+@pytest.mark.parametrize(
+    "write", [lambda g: g.update(x=1), lambda g: g.pop("x"), lambda g: setattr(g, "x", 2), lambda g: g.inner.clear()]
+)
+def test_a_view_cannot_be_written(write):
+    with pytest.raises(FunctionError, match="cannot be written here"):
+        values(d(g=d(cls=Free, x=1, inner=d(y=1)), n=Field("g", write)))
+
+
+def test_a_view_is_printed_compared_and_copied_as_its_values():
+    def look(group):
+        mine = group.copy()
+        mine.x += 1
+        return [str(group), group == d(cls=Free, x=1, inner=d(y=2)), mine]
+
+    text, equal, mine = values(d(n=2, g=d(cls=Free, x=1, inner=d(y=Field("n"))), seen=Field("g", look))).seen
+    assert "y=2" in text
+    assert equal
+    assert mine.x == 2
+
+
 def test_a_cycle_prints_itself():
     export = d(a=Field("g/b"), g=d(cls=Free, b=Field("../c")), c=Field("a"))
     with pytest.raises(CycleError) as error:
@@ -154,3 +174,8 @@ def test_merging_keeps_the_old_options_and_replacing_drops_them():
     assert base.model.dec.hidden_size == 3
     with pytest.raises(TypeError):
         replace(d(width=4))
+    with pytest.raises(ReplacementError) as error:
+        base.model & replace(d(cls=Other))
+    assert str(error.value) == (
+        "replace(...): stands on the right of & itself; expected it under the group's name\n  try: base & d(model=replace(d(cls=..., ...)))"
+    )

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from configs.command_line import SCALARS, Option, Segment, Untyped, is_flag, parse
-from configs.errors import ConfigError, ExportError, FunctionError, MergeError, UnknownGroupError
+from configs.errors import ConfigError, ExportError, FunctionError, MergeError, UnknownGroupError, ValueAsGroupError
 from configs.fields import Field, Overridden, Replacement
 from configs.options import NAME_OPTIONS, argument_option, check_declared, class_defaults, declared_arguments, value_options
 from configs.sources import load_group
@@ -31,9 +31,6 @@ from configs.values import hand_out, is_group, is_plain_node, leaves, locate, ow
 
 class _ConfigNodeType(type):
     """Refuses `&` of a `ConfigNode` subclass, from both sides (`AttrDict.__and__` asks the right one for `leaf_items`)."""
-
-    #: How `configs.values.is_group` knows a subclass, and a node, without importing this module.
-    is_config_node = True
 
     def __and__(cls, other: Any) -> Any:
         raise MergeError(cls.__name__)
@@ -94,6 +91,7 @@ class ConfigNode(metaclass=_ConfigNodeType):
     #: Options of the class that the command line does not show and the group does not fill in.
     default_cls_skip_args: ClassVar[Sequence[str]] = ()
 
+    #: How `configs.values.is_group` knows a subclass, and a node, without importing this module.
     is_config_node = True
 
     def __init__(
@@ -237,6 +235,8 @@ class ConfigNode(metaclass=_ConfigNodeType):
             if segment.name not in names:
                 if not segment.tokens or is_flag(segment.tokens[0]):
                     raise UnknownGroupError(self.path, "%" * (len(self.names) + 1) + segment.name, names)
+                if not isinstance(self.values.get(segment.name), (type(None), Field)):
+                    raise ValueAsGroupError(self.path, segment.name, self.values[segment.name])
                 mine = [other for other in segments if other.name == segment.name]
                 self.set_value(segment.name, self._open_group(segment.name, None, mine), "command line")
                 names = self.children

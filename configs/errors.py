@@ -110,6 +110,13 @@ class UnknownGroupError(ConfigError):
         super().__init__(where, f"no group '{token}'{suggest(token, known)}", hint)
 
 
+class ValueAsGroupError(ConfigError):
+    """A `%name SOURCE` where `name` is a value."""
+
+    def __init__(self, where: str, name: str, value: object) -> None:
+        super().__init__(where, f"'{name}' is no group but a value ({type(value).__name__})", f"--{name} VALUE")
+
+
 class StrayPercentError(ConfigError):
     """A `%` without a name, or with more `%` than groups are open."""
 

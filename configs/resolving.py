@@ -35,7 +35,7 @@ class Resolver:
             for name, argument in declared_arguments(node.cls).items():
                 if name in node.values and not isinstance(node.values[name], (ConfigNode, dict)):
                     node.values[name] = check_declared(argument, node.values[name], node.path)
-            for name in node.added:
+            for name in node.added & set(node.values):
                 node.values[name] = check_declared(node.options[name], node.values[name], node.path)
 
     def _settle_all(self, node: ConfigNode, values: dict[str, Any], prefix: str) -> None:

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from attrdict import AttrDict as d
 from example_classes import BC_RNN_NAME, ROOT_KEYS, Chain, Data, Decoder, Free, Group, Links, Needs, Other, World, bc_rnn, double
+from hypothesis import given
+from hypothesis import strategies as st
 
 from configs.config_node import ConfigNode
 from configs.errors import ConfigError, FunctionError, MergeError, UnknownKeyError
 from configs.fields import Field
 from configs.loading import resolve_export
-from muse.utils.abstract import Argument
+from muse.utils.abstract import Argument, known_names
 
 
 def values(export, text="", reads=None):
@@ -206,6 +208,28 @@ def test_a_function_that_looks_at_a_group_reads_what_it_looks_at():
         values(export)
 
 
+@given(
+    st.lists(st.sampled_from(["model_order", "normalize", "dec", "enc", "other", "exp_name", "normalise"]), unique=True),
+    st.sets(st.sampled_from(["dec", "enc", "other"])),
+)
+def test_the_keys_that_are_known_are_those_that_muse_takes(keys, order):
+    given = {
+        "model_order": sorted(order),
+        "normalize": True,
+        "dec": d(cls=Decoder),
+        "enc": d(cls=Free),
+        "other": 3,
+        "exp_name": "x",
+        "normalise": 1,
+    }
+    group = d(cls=Group, **{key: given[key] for key in keys})
+    if set(group) <= known_names(Group, group):
+        values(d(g=group))
+    else:
+        with pytest.raises(UnknownKeyError):
+            values(d(g=group))
+
+
 # Names.
 
 
@@ -340,3 +364,9 @@ def test_a_field_is_no_class():
     with pytest.raises(ConfigError) as error:
         values(d(g=d(cls=Field("other"))))
     assert str(error.value).startswith("g: 'cls' is a Field; expected a class")
+
+
+def test_a_source_may_take_the_place_of_none_and_of_a_field():
+    export = d(g=d(cls=Free, reward=None), a=d(cls=Other), b=Field("a"))
+    params = values(export, "%g %%reward example_classes.Other --width 3 %b example_classes.Data")
+    assert (params.g.reward.width, params.b.cls) == (3, Data)

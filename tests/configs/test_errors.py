@@ -24,6 +24,7 @@ from configs.script_parser import ConfigTokens
         ("%modle", "root: no group '%modle'; did you mean '%model'?"),
         ("%model %%decoder --x", "model: no group '%%decoder'; did you mean '%%action_decoder'?"),
         ("%xyz --a", "root: no group '%xyz'; there are: %dataset_train, %model\n  try: %xyz SOURCE adds one (a config file or a dotted class)"),
+        ("%seed example_classes.Other", "root: 'seed' is no group but a value (int)\n  try: --seed VALUE"),
         ("--seed 3 %", "command line: '%' has no name; expected '%group'\n  try: --option=% where it is a value"),
         ("%model %%", "command line: '%%' has no name; expected '%%group'\n  try: --option=% where it is a value"),
         ("%%action_decoder --x", "command line: '%%action_decoder' opens a group inside a '%group', but no group is open"),

@@ -91,7 +91,7 @@ class _Checker(EnvPlayer):
     def run(self) -> None:
         """Runs every check, the most basic first; a later one may rely on those before it."""
         env = self.new()
-        self.spec = env.env_spec
+        self.spec, self._options = env.env_spec, repr(env.params)
         self._check_spec()
         rng = make_generator(self.seed, "check_env")
         self.actions = [
@@ -132,7 +132,7 @@ class _Checker(EnvPlayer):
     def _check_episode(self, env: Env) -> list[Row]:
         spec = self.spec
         rows = self.play(env)
-        goals = set(spec.goal_names)
+        goals, before = set(spec.goal_names), len(self.problems)
         for t, (obs, goal, done) in enumerate(rows):
             call = "step" if t else "reset"
             wanted = {*spec.observation_names, *(spec.output_observation_names if t else spec.param_names)}
@@ -143,7 +143,7 @@ class _Checker(EnvPlayer):
             truncated = obs.get("truncated")
             if t and isinstance(truncated, np.ndarray) and truncated.any() and not done.all():
                 self.tell("step returned truncated without done; a limit that ends the episode sets both.")
-        if self.problems:
+        if len(self.problems) > before:
             raise Stop
         if not isinstance(self.guarded("is_success", env.is_success), (bool, np.bool_)):
             self.tell(f"is_success returned {kind(env.is_success())}; it must be a bool.")
@@ -200,7 +200,6 @@ class _Checker(EnvPlayer):
 
     def _check_ownership(self, rows: list[Row]) -> None:
         held: list[Row] = []
-        options = repr(self.envs[0].params)
 
         def hold(row: Row, _action: AttrDict | None) -> None:
             held.append(row)
@@ -228,7 +227,7 @@ class _Checker(EnvPlayer):
         for action, original in zip(given, self.actions, strict=False):
             if any(not same(flatten(action).get(name), value) for name, value in original.items()):
                 self.tell("step changed the action that it was given; work on a copy.")
-        if repr(self.envs[0].params) != options:
+        if repr(self.envs[0].params) != self._options:
             self.tell("Playing an episode changed env.params; they are read and never written.")
 
     def _check_global_random(self, rows: list[Row]) -> None:
@@ -268,8 +267,8 @@ class _Checker(EnvPlayer):
             obs, goal, _ = self.reset(self.envs[0], self.seed, presets)
             for name, value in originals.items():
                 came = obs.get(name, goal.get(name))
-                if came is not None and not np.allclose(came[0], value, atol=1e-5):
-                    self.tell(f"reset was given '{name}' = {value.tolist()} as a preset, and began with {came[0].tolist()}.")
+                if came is not None and not _close(came[0], value):
+                    self.tell(f"reset was given '{name}' = {_shown(value)} as a preset, and began with {_shown(came[0])}.")
                 if not same(np.asarray(given[name]), value):
                     self.tell(f"reset changed the preset '{name}' that it was given.")
             if not self.actions:
@@ -322,6 +321,16 @@ class _Checker(EnvPlayer):
         env = self.envs[-1]
         self.guarded("close", env.close)
         self.guarded("close, called a second time,", env.close)
+
+
+def _close(value: np.ndarray, other: np.ndarray) -> bool:
+    if value.dtype.kind in "iufb":
+        return value.shape == other.shape and np.allclose(value, other, atol=1e-5)
+    return np.array_equal(value, other)
+
+
+def _shown(value: np.ndarray) -> str:
+    return np.array2string(value, precision=6, separator=", ", threshold=20)
 
 
 def _window_is_open() -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 from muse.models.model import ModelError
 from muse.models.network_model import NetworkModel
 from muse.specs import EnvSpec, Leaf
@@ -28,6 +30,8 @@ class BasicModel(NetworkModel):
             help="LayerParams, SequentialParams or a list of layers, from (B, H, S) to (B, H, out_size); None: no layer",
         ),
     ]
+
+    network: Any
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
@@ -63,6 +67,12 @@ class MLPModel(NetworkModel):
         Argument("activation", type=str, default="relu", help="name of the activation"),
         Argument("dropout_p", type=float, default=0.0, help="share of values dropped after each activation"),
     ]
+
+    mlp_size: int
+    mlp_depth: int
+    activation: str
+    dropout_p: float
+    network: nn.Module
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)

@@ -41,6 +41,8 @@ class GroupedModel(Model):
         ),
     ]
 
+    model_order: list[str]
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Declares the required sub-models as options, so that their groups are known by name."""
         super().__init_subclass__(**kwargs)

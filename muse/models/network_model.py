@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,6 +37,13 @@ class NetworkModel(Model):
             "loss_fn", help="fn(model, outputs, inputs, targets) -> LossResult; None: mean squared error to the batch's values"
         ),
     ]
+
+    model_inputs: list[str]
+    model_output: str
+    out_size: int
+    normalize_inputs: bool
+    normalize_mode: str
+    loss_fn: Callable[..., LossResult] | None
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
@@ -101,7 +108,7 @@ class NetworkModel(Model):
         """Computes `loss_fn`, or the mean squared error over rows that are not padding."""
         results = self(inputs)
         if self.loss_fn is not None:
-            return self.loss_fn(self, results, inputs, outputs)  # type: ignore[no-any-return]
+            return self.loss_fn(self, results, inputs, outputs)
         target = get_target(self.model_output, inputs, outputs)
         error = mean_per_row((results[self.model_output].float() - target.float()).square())
         loss = masked_mean(error, padding_mask_of(outputs))

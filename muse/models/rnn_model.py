@@ -48,6 +48,13 @@ class RnnModel(NetworkModel):
         ]
     )
 
+    rnn_type: str
+    hidden_size: int
+    rnn_depth: int
+    dropout_p: float
+    bidirectional: bool
+    network: Any
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         cell = nn.LSTM if self.rnn_type == "lstm" else nn.GRU

@@ -17,7 +17,7 @@ from muse.utils.attrdicts import flatten, has, nest
 from muse.utils.seeding import make_generator
 
 #: Outputs of a batch and of its rows one by one may differ by so much: matrix products round differently by size.
-CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+CLOSE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}
 BATCH = 3
 
 
@@ -68,7 +68,8 @@ class _Check:
     def _build(self) -> Model:
         torch.manual_seed(0)
         assert self.cls is not None
-        return self.cls(self.params, self.given_spec)
+        model: Model = self.cls(self.params, self.given_spec)
+        return model
 
     def run(self) -> list[str]:
         """Returns the sentences."""
@@ -103,13 +104,13 @@ class _Check:
     @contextmanager
     def same_global_random_state(self, what: str) -> Iterator[None]:
         """Notes a problem when the block draws from torch's or numpy's global generator."""
-        before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+        before, numpy_before = torch.get_rng_state(), _numpy_state()
         yield
         self.expect(
             torch.equal(before, torch.get_rng_state()),
             f"{what} draws from torch's global generator; randomness comes from inputs['noise'].",
         )
-        self.expect(numpy_before == np.random.get_state()[1].tolist(), f"{what} draws from numpy's global generator.")
+        self.expect(numpy_before == _numpy_state(), f"{what} draws from numpy's global generator.")
 
     def names(self) -> None:
         """The declared names are in the spec."""
@@ -303,6 +304,10 @@ class _Check:
             mine, theirs = self.model(inputs), other(inputs)
         for name in self.model.output_names:
             self.expect(_close(mine[name], theirs[name]), f"Restored from the state dict, the model gives another '{name}'.")
+
+
+def _numpy_state() -> str:
+    return str(np.random.get_state(legacy=False))
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

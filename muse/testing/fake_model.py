@@ -31,6 +31,11 @@ class FakeModel(Model):
         Argument("normalize_inputs", type=bool, default=False, help="need the statistics of every input"),
     ]
 
+    recurrent: bool
+    draws: bool
+    use_goal: bool
+    normalize_inputs: bool
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self.weight = torch.nn.Parameter(torch.ones(()))

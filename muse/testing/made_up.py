@@ -36,6 +36,7 @@ def draw_values(
         leaf = env_spec.leaf(name)
         size = (*lead, *leaf.shape)
         low, high = np.maximum(leaf.low, -_FAR), np.minimum(leaf.high, _FAR)
+        value: np.ndarray
         if leaf.dtype.kind in "iub":
             value = rng.integers(low.astype(np.int64), high.astype(np.int64), size=size, endpoint=True)
         elif leaf.is_bounded:

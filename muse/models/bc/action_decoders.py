@@ -67,6 +67,17 @@ class ActionDecoder(Model):
         ],
     )
 
+    model_inputs: list[str]
+    action_names: tuple[str, ...]
+    use_policy_dist: bool
+    policy_num_mix: int
+    use_policy_dist_mean: bool
+    discrete_actions: bool
+    normalize_actions: bool
+    normalize_mode: str
+    head: Any
+    heads: Any
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         names = self.env_spec.action_names if self.action_names is None else self.action_names
@@ -120,12 +131,12 @@ class ActionDecoder(Model):
     @property
     def output_names(self) -> tuple[str, ...]:
         """The actions."""
-        return self.action_names  # type: ignore[no-any-return]
+        return self.action_names
 
     @property
     def target_names(self) -> tuple[str, ...]:
         """The actions."""
-        return self.action_names  # type: ignore[no-any-return]
+        return self.action_names
 
     @property
     def noise_size(self) -> int:
@@ -149,17 +160,18 @@ class ActionDecoder(Model):
             used += head.noise_size
             value = head.act(part, own)
             pieces = (value,) if len(head.leaves) == 1 else value.split([leaf.size for leaf in head.leaves], dim=-1)
+            scale = self._scale_of(head)
             for leaf, piece in zip(head.leaves, pieces, strict=True):
                 if len(leaf.shape) != 1:
                     piece = piece.reshape(*piece.shape[:2], *leaf.shape)
-                actions[leaf.name] = piece if not self._is_scaled(head) else self.normalizer.unnormalize(leaf.name, piece)
+                actions[leaf.name] = piece if scale is None else scale.unnormalize(leaf.name, piece)
         return actions
 
     def _parts(self, raw: Tensor) -> tuple[Tensor, ...]:
         return (raw,) if len(self.raw_sizes) == 1 else raw.split(self.raw_sizes, dim=-1)
 
-    def _is_scaled(self, head: nn.Module) -> bool:
-        return self.normalizer is not None and not isinstance(head, CategoricalHead)
+    def _scale_of(self, head: ActionHead) -> Normalizer | None:
+        return None if isinstance(head, CategoricalHead) else self.normalizer
 
     def loss(self, inputs: Batch, outputs: Batch) -> LossResult:
         """Computes the heads' loss of the actions in the batch.
@@ -174,7 +186,7 @@ class ActionDecoder(Model):
         terms: dict[str, Tensor] = {}
         loss: Tensor | None = None
         for head, part in zip(self.heads, self._parts(raw), strict=True):
-            target = concat_inputs(targets, head.leaves, self.normalizer if self._is_scaled(head) else None)
+            target = concat_inputs(targets, head.leaves, self._scale_of(head))
             value = masked_mean(head.loss(part, target), mask)
             term = f"policy_loss/{head.loss_name}"
             terms[term] = terms.get(term, 0.0) + value.detach()
@@ -210,6 +222,11 @@ class MLPActionDecoder(ActionDecoder):
         Argument("dropout_p", type=float, default=0.0, help="share of values dropped after each activation"),
     ]
 
+    mlp_size: int
+    mlp_depth: int
+    activation: str
+    dropout_p: float
+
     def build_decoder(self, raw_size: int) -> NetworkModel:
         """Returns a multi-layer perceptron."""
         sizes = [self.mlp_size] * self.mlp_depth + [raw_size]
@@ -233,6 +250,12 @@ class RNNActionDecoder(ActionDecoder):
             ),
         ]
     )
+
+    hidden_size: int
+    rnn_depth: int
+    rnn_type: str
+    dropout_p: float
+    policy_size: int | None
 
     def build_decoder(self, raw_size: int) -> NetworkModel:
         """Returns a recurrent model."""

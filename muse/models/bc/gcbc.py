@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from muse.models.bc.action_decoders import ActionDecoder
 from muse.models.grouped_model import GroupedModel
 from muse.models.model import Model, ModelError
 from muse.models.network_model import get_input
@@ -55,6 +56,15 @@ class BaseGCBC(GroupedModel):
         Argument("state_encoder_order", type=list, default=[], element_type=str, help="sub-models that encode states, in order"),
         Argument("action_decoder", help="group of the ActionDecoder"),
     ]
+
+    state_names: tuple[str, ...]
+    normalize_states: bool
+    normalize_mode: str
+    use_goal: bool
+    use_last_state_goal: bool
+    goal_names: tuple[str, ...]
+    state_encoder_order: list[str]
+    action_decoder: ActionDecoder
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
@@ -136,14 +146,16 @@ class BaseGCBC(GroupedModel):
             memories["action_decoder"] = results["memory"]
         if memories:
             results["memory"] = memories
-        return results  # type: ignore[no-any-return]
+        return results
 
     def _encode(self, inputs: Batch, memory: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
         features: dict[str, Tensor] = {}
         for name in self._read:
             value = get_input(inputs, name, "an environment or a goal policy that gives it" if name in self.goal_names else "")
             source = self._normalized_as.get(name)
-            features[name] = value if source is None else self.normalizer.normalize(source, value)
+            if source is not None and self.normalizer is not None:
+                value = self.normalizer.normalize(source, value)
+            features[name] = value
         memories: dict[str, Any] = {}
         for name in self._encoders:
             encoded = dict(getattr(self, name)(features, memory.get(name)))

@@ -33,6 +33,9 @@ class CategoricalHead(ActionHead):
 
     loss_name = "nll"
 
+    low: Tensor
+    impossible: Tensor
+
     def __init__(self, params: Mapping[str, Any], leaves: Sequence[Leaf]) -> None:
         super().__init__(params, leaves)
         for leaf in leaves:

@@ -15,10 +15,12 @@ class DeterministicHead(ActionHead):
         Argument("policy_loss", type=str, default="l2", choices=("l2", "l1"), help="squared (l2) or absolute (l1) error"),
     ]
 
+    policy_loss: str
+
     @property
     def loss_name(self) -> str:  # type: ignore[override]
         """`l2` or `l1`."""
-        return self.policy_loss  # type: ignore[no-any-return]
+        return self.policy_loss
 
     @property
     def raw_size(self) -> int:

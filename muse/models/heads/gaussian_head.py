@@ -27,6 +27,9 @@ class NormalHead(ActionHead):
     ]
     loss_name = "nll"
 
+    policy_sig_min: float
+    policy_sig_max: float
+
     def __init__(self, params: Mapping[str, Any], leaves: Sequence[Leaf]) -> None:
         super().__init__(params, leaves)
         if not 0.0 < self.policy_sig_min < self.policy_sig_max:
@@ -81,6 +84,8 @@ class GaussianMixtureHead(NormalHead):
         Argument("policy_num_mix", type=int, default=5, help="number of components"),
     ]
 
+    policy_num_mix: int
+
     def __init__(self, params: Mapping[str, Any], leaves: Sequence[Leaf]) -> None:
         super().__init__(params, leaves)
         if self.policy_num_mix < 1:
@@ -89,7 +94,7 @@ class GaussianMixtureHead(NormalHead):
     @property
     def raw_size(self) -> int:
         """A logit per component, a mean and a deviation per component and element."""
-        return self.policy_num_mix * (1 + 2 * self.size)  # type: ignore[no-any-return]
+        return self.policy_num_mix * (1 + 2 * self.size)
 
     @property
     def noise_size(self) -> int:

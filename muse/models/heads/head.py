@@ -37,6 +37,8 @@ class ActionHead(BaseClass, nn.Module, ABC):
     #: Name of the loss in a log.
     loss_name: ClassVar[str] = "loss"
 
+    use_tanh_out: bool
+
     def __init__(self, params: Mapping[str, Any], leaves: Sequence[Leaf]) -> None:
         nn.Module.__init__(self)
         self.read_predefined_params(params)

@@ -1,7 +1,7 @@
 """Windows of episodes in memory, each once an epoch, in shuffled order."""
 
 from attrdict import AttrDict as d
-from muse.datasets.samplers.sampler import SequentialSampler
+from muse.datasets.samplers import SequentialSampler
 
 from configs.fields import Field as F
 from muse.datasets import NpDataset

@@ -1,0 +1,111 @@
+"""Episodes as arrays with their meta data: what every format reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from muse.datasets.dataset import DataError
+
+#: Version of the meta data's layout.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class EpisodeData:
+    """Whole episodes, one after another.
+
+    Attributes:
+        steps: Step names by path, `(N, *shape)`, without `done` and `rollout_timestep`, which follow from `ends`.
+        onetime: One-time names by path, `(E, *shape)`.
+        ends: `(E,)` int64, the row after each episode's last.
+        meta: Plain values: `spec` (see `EnvSpec.to_dict`), `fingerprint` of the environment, `splits` (lists of episode
+            numbers by name), and whatever else JSON holds. Empty for a file that came without.
+        where: The file, for messages.
+    """
+
+    steps: Mapping[str, np.ndarray]
+    onetime: Mapping[str, np.ndarray]
+    ends: np.ndarray
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    where: str = "data"
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows, `N`."""
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def done(self) -> np.ndarray:
+        """Returns `(N,)` bool, true exactly on the last row of each episode."""
+        done = np.zeros(self.num_rows, bool)
+        done[self.ends - 1] = True
+        return done
+
+    def rollout_timestep(self) -> np.ndarray:
+        """Returns `(N,)` int64, counted from 0 in each episode."""
+        lengths = np.diff(self.ends, prepend=0)
+        return np.arange(self.num_rows) - np.repeat(self.ends - lengths, lengths)
+
+
+def ends_of(done: np.ndarray, where: str) -> np.ndarray:
+    """Returns the row after each episode's last, from `done`.
+
+    Raises:
+        DataError: When `done` is no `(N,)` bool array or its last row is not true.
+    """
+    if done.ndim == 2 and done.shape[1] == 1:
+        done = done[:, 0]
+    if done.ndim != 1 or (done.dtype != bool and not (done.dtype.kind in "iu" and np.isin(done, (0, 1)).all())):
+        raise DataError(f"{where}: 'done'", f"shape {done.shape} {done.dtype}", "(N,) bool, true on the last row of each episode")
+    if len(done) and not done[-1]:
+        raise DataError(f"{where}: 'done'", f"false on the last row ({len(done) - 1})", "true there: the last episode has no end", "cut the rows after the last done, or set it")
+    return np.flatnonzero(done).astype(np.int64) + 1
+
+
+def split_names(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where: str) -> EpisodeData:
+    """Sorts the arrays of a file into steps and one-time names.
+
+    A name is one-time when the meta data's spec calls it a param or final, or, in a file without meta data, when its name begins
+    with `param/` or `final/`, or when it has `E` rows and not `N`. A one-time name that a file keeps as `(N, *shape)` is reduced
+    to its first row in each episode (last, for a final).
+
+    Raises:
+        DataError: For a missing `done`, and for lengths that differ.
+    """
+    if "done" not in arrays:
+        raise DataError(f"{where}: 'done'", "missing", "(N,) bool, true on the last row of each episode", "names there: " + ", ".join(arrays))
+    ends = ends_of(arrays["done"], where)
+    rows = int(ends[-1]) if len(ends) else 0
+    roles = {leaf["name"]: leaf["role"] for leaf in meta.get("spec", {}).get("leaves", ())}
+    steps, onetime = {}, {}
+    for name, array in arrays.items():
+        if name in ("done", "rollout_timestep"):
+            continue
+        role = roles.get(name) or ("param" if name.startswith("param/") else "final" if name.startswith("final/") else "")
+        count = len(array) if array.ndim else -1
+        if role in ("param", "final") and count == rows and rows != len(ends):
+            onetime[name] = array[ends - 1] if role == "final" else array[ends - np.diff(ends, prepend=0)]
+        elif role in ("param", "final") or (not roles and count == len(ends) != rows):
+            onetime[name] = array
+        else:
+            steps[name] = array
+    for names, wanted in ((steps, rows), (onetime, len(ends))):
+        for name, array in names.items():
+            count = len(array) if array.ndim else None
+            if count != wanted:
+                raise DataError(f"{where}: '{name}'", f"{'no' if count is None else count} rows", f"{wanted}, as 'done' says")
+    _check_timestep(arrays, ends, where)
+    return EpisodeData(steps, onetime, ends, meta, where)
+
+
+def _check_timestep(arrays: Mapping[str, np.ndarray], ends: np.ndarray, where: str) -> None:
+    if "rollout_timestep" not in arrays:
+        return
+    came = arrays["rollout_timestep"].reshape(-1)
+    wanted = EpisodeData({}, {}, ends).rollout_timestep()
+    if came.shape != wanted.shape or not np.array_equal(came, wanted):
+        row = int(np.argmax(came[: len(wanted)] != wanted[: len(came)])) if len(came) and len(wanted) else 0
+        raise DataError(f"{where}: 'rollout_timestep'", f"does not count each episode from 0 (row {row})", "0, 1, 2 ... from each episode's first row")

@@ -118,7 +118,9 @@ def test_mistakes_are_told(make, message):
 def test_an_unknown_layer_names_the_nearest():
     with pytest.raises(LayerError) as error:
         LayerParams("liner")
-    assert str(error.value).startswith("LayerParams('liner'): no such layer (did you mean 'linear'?); expected one of linear, conv1d")
+    assert str(error.value).startswith(
+        "LayerParams('liner'): no such layer (did you mean 'linear'?); expected one of linear, conv1d"
+    )
 
 
 def test_a_missing_argument_is_told_before_building():

@@ -79,6 +79,14 @@ def test_the_contract_holds(cls, head, actions):
     check_model(BaseGCBC, d(action_decoder=decoder(cls) & head), spec(actions=actions))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+@pytest.mark.parametrize("head", HEADS, ids=str)
+def test_the_contract_holds_on_an_accelerator(head):
+    params = d(device="cuda", use_goal=True, normalize_states=True, action_decoder=decoder() & head)
+    check_model(BaseGCBC, params, spec(actions=("force", "action", "grip")))
+
+
 @pytest.mark.parametrize(
     "params",
     [

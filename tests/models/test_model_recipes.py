@@ -40,8 +40,18 @@ def resolve(tmp_path):
     [
         ("bc_rnn", [], "run_bc-l2_lstm-hs400-ps0", DeterministicHead),
         ("bc_rnn", ["%%action_decoder", "--hidden_size", "1000"], "run_bc-l2_lstm-hs1000-ps0", DeterministicHead),
-        ("bc_rnn", ["--normalize_states", "%%action_decoder", "--policy_loss", "l1"], "run_bc-l1-ns_lstm-hs400-ps0", DeterministicHead),
-        ("bc_rnn", ["%%action_decoder", "--rnn_type", "gru", "--policy_size", "64"], "run_bc-l2_gru-hs400-ps64", DeterministicHead),
+        (
+            "bc_rnn",
+            ["--normalize_states", "%%action_decoder", "--policy_loss", "l1"],
+            "run_bc-l1-ns_lstm-hs400-ps0",
+            DeterministicHead,
+        ),
+        (
+            "bc_rnn",
+            ["%%action_decoder", "--rnn_type", "gru", "--policy_size", "64"],
+            "run_bc-l2_gru-hs400-ps64",
+            DeterministicHead,
+        ),
         ("bc_rnn_gmm", [], "run_bc-nll_lstm-hs400-ps0-pd5", GaussianMixtureHead),
         ("bc_gaussian", [], "run_bc-nll_lstm-hs400-ps0-pd1", GaussianHead),
         ("bc_mlp", ["%%action_decoder", "--mlp_depth", "2"], "run_bc-l2_mlp-ms256-md2", DeterministicHead),

@@ -22,6 +22,8 @@ class RandomPolicy(RowPolicy):
         PolicyError: At construction, for an action without finite limits, or one that is no number.
     """
 
+    uses_model = False
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)
         self._leaves = [env_spec.leaf(name) for name in self.output_names]

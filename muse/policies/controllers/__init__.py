@@ -1,1 +1,1 @@
-"""TODO."""
+"""Scripted policies, and the controllers that they are made of."""

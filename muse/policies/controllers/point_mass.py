@@ -26,6 +26,8 @@ class PointMassExpert(RowPolicy):
     Radii come from the param `objects/size` `(n,)` where the observation has it, else from the option.
     """
 
+    uses_model = False
+
     predefined_arguments = RowPolicy.predefined_arguments + [
         Argument("obstacle_radius", type=float, default=0.05, help="radius of circles whose size is not observed", unit="m"),
         Argument("margin", type=float, default=0.02, help="distance kept from a circle", unit="m"),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
 import tempfile
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,30 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[np.ndarray], fps:
         if not video.frames:
             raise VideoError(str(path), "no frames", "at least one")
         return video.frames
+
+
+def read_video(path: str | os.PathLike[str]) -> Iterator[np.ndarray]:
+    """Yields the frames of a video, `(Y, X, 3)` uint8.
+
+    Raises:
+        VideoError: When it is no video, or there is no such file.
+    """
+    import imageio_ffmpeg
+
+    # Portable pixmaps say their own size; the reader of imageio_ffmpeg leaves its pipes open.
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", os.fspath(path), "-f", "image2pipe", "-c:v", "ppm", "-"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            while process.stdout.readline():
+                width, height = map(int, process.stdout.readline().split())
+                process.stdout.readline()
+                yield np.frombuffer(process.stdout.read(width * height * 3), np.uint8).reshape(height, width, 3)
+            errors = process.stderr.read().decode(errors="replace").strip()
+        finally:
+            process.kill()
+    if errors:
+        raise VideoError(str(path), errors.splitlines()[-1], "a video")
 
 
 def tile_frames(frames: Sequence[np.ndarray], columns: int = 0, gap: int = 4) -> np.ndarray:

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muse.utils.video import GAP_GREY, VideoError, VideoWriter, draw_text, read_video, tile_frames, write_video
+
+
+def smooth_frames(count, height, width):
+    """A bright bar that moves over a slope of colours: what a codec keeps well."""
+    y, x = np.mgrid[:height, :width]
+    frames = []
+    for i in range(count):
+        frame = np.stack([100 * x / width, 100 * y / height, np.full_like(x, 60.0)], -1)
+        frame[:, 4 * i : 4 * i + 16] += 100
+        frames.append(frame.astype(np.uint8))
+    return frames
+
+
+def test_frames_come_back_from_the_file(tmp_path):
+    frames = smooth_frames(12, 64, 96)
+    assert write_video(tmp_path / "new" / "a.mp4", frames, fps=10) == 12
+    got = list(read_video(tmp_path / "new" / "a.mp4"))
+    assert len(got) == 12 and got[0].shape == (64, 96, 3) and got[0].dtype == np.uint8
+    for one, other in zip(frames, got, strict=True):
+        assert np.abs(one.astype(int) - other.astype(int)).mean() < 4
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.mp4"]
+
+
+def test_colours_keep_their_order(tmp_path):
+    frame = np.zeros((32, 32, 3), np.uint8)
+    frame[..., 0] = 220
+    write_video(tmp_path / "red.mp4", [frame] * 3)
+    red, green, blue = next(iter(read_video(tmp_path / "red.mp4")))[16, 16]
+    assert red > 180 and green < 60 and blue < 60
+
+
+def test_odd_sides_grow_by_a_pixel(tmp_path):
+    write_video(tmp_path / "a.mp4", smooth_frames(2, 33, 47))
+    assert next(iter(read_video(tmp_path / "a.mp4"))).shape == (34, 48, 3)
+
+
+def test_frames_are_written_as_they_come_and_the_file_appears_whole(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4") as video:
+        for frame in smooth_frames(3, 32, 32):
+            video.add(frame)
+        assert not (tmp_path / "a.mp4").exists()
+    assert video.frames == 3
+    assert (tmp_path / "a.mp4").stat().st_mode & 0o444 == 0o444
+    video.close()
+
+
+def test_an_error_leaves_what_was_there(tmp_path):
+    (tmp_path / "a.mp4").write_text("old")
+    with pytest.raises(ZeroDivisionError), VideoWriter(tmp_path / "a.mp4") as video:
+        video.add(smooth_frames(1, 32, 32)[0])
+        raise ZeroDivisionError
+    assert (tmp_path / "a.mp4").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_makes_no_video_is_said(tmp_path):
+    frame = np.zeros((32, 32, 3), np.uint8)
+    cases = [
+        (lambda: write_video("a.mp4", []), "a.mp4: no frames; expected at least one"),
+        (lambda: VideoWriter("a.avi"), "a.avi: ends in '.avi'; expected a name that ends in '.mp4'"),
+        (lambda: VideoWriter("a.mp4", fps=0), "a.mp4: fps: 0; expected a positive number of frames per second"),
+        (lambda: write_video(tmp_path / "a.mp4", [frame.astype(float)]),
+         f"{tmp_path}/a.mp4: frame 0: shape (32, 32, 3) float64; expected an array (Y, X, 3) uint8"),
+        (lambda: write_video(tmp_path / "a.mp4", [frame, frame[:16]]),
+         f"{tmp_path}/a.mp4: frame 1: shape (16, 32, 3); expected shape (32, 32, 3), as the first frame has"),
+        (lambda: tile_frames([]), "tile_frames: no frames; expected at least one"),
+        (lambda: tile_frames([frame, None]), "tile_frames: frame 1: NoneType; expected an array (Y, X, 3) uint8"),
+    ]  # fmt: skip
+    for call, message in cases:
+        with pytest.raises(VideoError) as error:
+            call()
+        assert str(error.value) == message
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_video_cannot_be_read(tmp_path):
+    (tmp_path / "a.mp4").write_text("no video")
+    for name in ("a.mp4", "none.mp4"):
+        with pytest.raises(VideoError, match="expected a video"):
+            list(read_video(tmp_path / name))
+
+
+def test_reading_may_stop_early(tmp_path):
+    write_video(tmp_path / "a.mp4", smooth_frames(50, 64, 64))
+    reader = read_video(tmp_path / "a.mp4")
+    next(reader)
+    reader.close()
+
+
+@given(count=st.integers(1, 9), columns=st.integers(0, 4), gap=st.integers(0, 3))
+def test_every_tile_is_where_it_belongs(count, columns, gap):
+    frames = [np.full((4, 6, 3), i + 1, np.uint8) for i in range(count)]
+    tiled = tile_frames(frames, columns, gap)
+    across = columns or int(np.ceil(np.sqrt(count)))
+    down = -(-count // across)
+    assert tiled.shape == (down * 4 + (down - 1) * gap, across * 6 + (across - 1) * gap, 3)
+    for i in range(count):
+        y, x = i // across * (4 + gap), i % across * (6 + gap)
+        assert np.all(tiled[y : y + 4, x : x + 6] == i + 1)
+    assert (tiled == GAP_GREY).sum() == tiled.size - count * 4 * 6 * 3
+
+
+def test_text_is_drawn_in_the_corner_and_nowhere_else():
+    frame = np.full((100, 200, 3), 200, np.uint8)
+    before = frame.copy()
+    drawn = draw_text(frame, "step 3", (0, 255, 0))
+    assert np.array_equal(frame, before) and drawn.flags.writeable
+    assert np.array_equal(drawn[30:], frame[30:]) and np.array_equal(drawn[:, 100:], frame[:, 100:])
+    corner = drawn[:20, :60].astype(int)
+    assert (corner[..., 1] - corner[..., 0]).max() > 150, "letters of the colour"
+    assert not np.array_equal(drawn, draw_text(frame, "step 4", (0, 255, 0)))

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import logging
-from collections.abc import Sequence
+import contextlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from attrdict import AttrDict
 
 from muse.cli.common import load_config, make_parser, require_experiment, run
 from muse.cli.evaluate import load_first_statistics, positive_int, random_policy, restore
+from muse.datasets import NpDataset
 from muse.experiments.assemble import Experiment, assemble, recorded_fingerprint
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
+from muse.experiments.provenance import FingerprintError
+from muse.policies.policy import Policy
+from muse.rollouts.loop import RolloutLoop, run_loop
+from muse.rollouts.recorders import DatasetRecorder
 from muse.utils.errors import OptionError
-from muse.utils.seeding import episode_seeds
-
-_log = logging.getLogger(__name__)
+from muse.utils.progress import Progress
+from muse.utils.seeding import episode_seed
 
 _DESCRIPTION = """Roll out a policy and save the episodes as a dataset.
 
@@ -50,10 +55,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
-    from muse.rollouts.loop import RolloutLoop
-    from muse.rollouts.recorders import DatasetRecorder
-    from muse.utils.progress import Progress
-
     path = Path(args.save_file)
     if path.exists() and not (args.is_continue or args.overwrite):
         raise ExperimentError(str(path), "the file exists", "a new name", "--continue to add to it, --overwrite to replace it")
@@ -72,11 +73,62 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
             elif needs_model:
                 restore(experiment, require_experiment(manager, args.config), args.model_file)
             dataset = _open_dataset(args, experiment, path)
-            recorder = DatasetRecorder(dataset, args.save_every_n_episodes, args.only_successful)
-            loop = RolloutLoop(experiment.vector_env, policy, experiment.model, goal_policy=experiment.goal_policy, reward=experiment.reward, recorders=[recorder])
-            succeeded = _collect(args, loop, dataset, recorder, Progress, type(policy).__name__)
+            recorder = _collect(args, experiment, policy, dataset)
         finally:
             experiment.close()
-        dataset.save()
-    print(f"{path}: {dataset.get_num_episodes()} episodes, {dataset.num_rows} steps" + (f", {succeeded / recorder.seen:.0%} of the new ones solved" if recorder.seen else ""))
+    new = f", {recorder.solved / recorder.taken:.0%} of {recorder.taken} new ones solved" if recorder.taken else ", none of them new"
+    print(f"{path}: {dataset.get_num_episodes()} episodes, {dataset.num_rows} steps{new}")
     return 0
+
+
+def _open_dataset(args: argparse.Namespace, experiment: Experiment, path: Path) -> NpDataset:
+    """Returns the dataset to grow: the file's episodes with --continue, else an empty one.
+
+    Raises:
+        OptionError: When the file was collected with another seed, or is to go on with another environment.
+    """
+    options = {"output_file": str(path), **({"file": str(path)} if args.is_continue and path.exists() else {})}
+    dataset = NpDataset(AttrDict(horizon=1, batch_size=1, **options), experiment.env_spec)
+    meta = {"fingerprint": recorded_fingerprint(experiment), "collection": {"seed": args.seed, "episodes_seen": 0}}
+    if "file" not in options:
+        dataset.meta.update(meta)
+        return dataset
+    before = dataset.meta.get("collection")
+    if not isinstance(before, dict) or before.get("seed") != args.seed:
+        raise OptionError(f"{path}: --seed {args.seed}", f"the file was collected as {before}", "the seed that it was begun with", "--seed, or another --save_file")
+    for key in ("class", "params"):
+        old, new = dataset.meta.get("fingerprint", {}).get(key), meta["fingerprint"][key]
+        if json.dumps(old) != json.dumps(new):
+            raise FingerprintError(f"{path}: environment's {key}", str(old), str(new), "the options that the file was begun with, or another --save_file")
+    return dataset
+
+
+def _collect(args: argparse.Namespace, experiment: Experiment, policy: Policy, dataset: NpDataset) -> DatasetRecorder:
+    """Rolls out until there is enough data, and saves it also when that is interrupted."""
+    collection = dataset.meta["collection"]
+    before = collection["episodes_seen"]
+
+    def write_down(taken: int) -> None:
+        collection["episodes_seen"] = before + taken
+
+    # A number beyond any collection: `close` saves at the end.
+    recorder = DatasetRecorder(dataset, args.save_every_n_episodes or 2**62, args.only_successful, write_down)
+    loop = RolloutLoop(
+        experiment.vector_env, policy, experiment.model, goal_policy=experiment.goal_policy, reward=experiment.reward, recorders=[recorder]
+    )
+    seeds = _seeds(args.seed, before, args.max_eps)
+    total, unit, initial = (args.max_eps, "episodes", before) if args.max_eps else (args.max_steps, "steps", dataset.num_rows)
+    with Progress("collect", total=total, unit=unit, description=type(policy).__name__, initial=min(initial, total)) as bar:
+        with contextlib.closing(run_loop(loop, seeds)) as episodes:
+            for _ in episodes if initial < total else ():
+                done = before + recorder.taken if args.max_eps else dataset.num_rows
+                bar.update(min(done, total), success=recorder.solved / recorder.taken if recorder.taken else None)
+                if done >= total:
+                    break
+    return recorder
+
+
+def _seeds(seed: int, begin: int, end: int | None) -> Iterator[int]:
+    """Yields the seeds of episodes `begin` to `end`, for ever when None. They are those of `episode_seeds`."""
+    for index in itertools.count(begin) if end is None else range(begin, end):
+        yield episode_seed(seed, index)

@@ -41,8 +41,6 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     width = max(len(path) for path, _, _ in rows)
     for path, value, origin in rows:
         print(f"{path:<{width}}  {_show(value)}  [{origin}]")
-    for change in root.get_changes():
-        print(f"changed since the run: {change}")
     return 0
 
 

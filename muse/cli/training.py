@@ -50,12 +50,11 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
     if args.print_all:
         for path, value, origin in root.get_origins():
             print(f"{path}  {value!r}  [{origin}]")
-    changes = root.get_changes()
     manager = make_folder(args, root, manager)
     with logging_to(manager.log_path, args.debug):
         try:
-            for change in changes:
-                _log.warning("changed since the run: %s", change)
+            for change in root.get_changes():
+                _log.debug("changed since the run: %s", change)
             experiment = assemble(params, root.get_exp_name(), with_env=with_env)
             try:
                 _train(args, experiment, manager, json.loads(root.get_resolved_json()), with_env)

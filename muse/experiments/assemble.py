@@ -29,6 +29,8 @@ from muse.utils.seeding import derive_seed
 ROOT_KEYS = (
     "device", "seed", "batch_size", "horizon", "dataset", "env_spec", "env_train", "env_holdout", "vector_env", "dataset_train",
     "dataset_holdout", "model", "policy", "goal_policy", "policy_holdout", "goal_policy_holdout", "trainer", "reward",
+    "dataset_train_*",
+    "dataset_holdout_*",
 )  # fmt: skip
 
 
@@ -145,8 +147,7 @@ def make_spec(params: Mapping[str, Any]) -> EnvSpec:
     """
     env_group, spec_group = params.get("env_train"), params.get("env_spec")
     if is_group(env_group):
-        overrides = {key: value for key, value in (spec_group or {}).items() if key not in ("exp_name", "extra_exp_name")}
-        spec = make_env_spec(env_group["cls"], without_names(env_group), overrides)
+        spec = make_env_spec(env_group["cls"], without_names(env_group), _chosen_options(spec_group or {}))
     elif is_group(spec_group):
         spec = build(spec_group, where="env_spec")
     else:
@@ -155,6 +156,12 @@ def make_spec(params: Mapping[str, Any]) -> EnvSpec:
     if is_group(model_group) and hasattr(model_group["cls"], "get_spec_leaves"):
         spec = spec.extended(model_group["cls"].get_spec_leaves(model_group, spec))
     return spec
+
+
+def _chosen_options(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options of a group that differ from the defaults of its class, which resolving has filled in."""
+    defaults = {argument.name: argument.default for argument in getattr(group.get("cls"), "predefined_arguments", ())}
+    return {key: value for key, value in group.items() if key not in ("exp_name", "extra_exp_name") and not (key in defaults and value == defaults[key])}
 
 
 def without_names(group: Mapping[str, Any]) -> AttrDict:

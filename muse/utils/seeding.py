@@ -21,6 +21,11 @@ def make_generator(seed: int, *path: str | int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(derive_seed(seed, *path)))
 
 
+def episode_seed(seed: int, index: int, *path: str | int) -> int:
+    """Returns the seed of episode `index`, below 2**31 as simulators want it."""
+    return derive_seed(seed, "episode", *path, index) % 2**31
+
+
 def episode_seeds(seed: int, count: int, *path: str | int) -> list[int]:
     """Returns the seeds of `count` episodes; the first `k` of them do not depend on `count`."""
-    return [derive_seed(seed, "episode", *path, i) % 2**31 for i in range(count)]
+    return [episode_seed(seed, index, *path) for index in range(count)]

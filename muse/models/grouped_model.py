@@ -52,6 +52,7 @@ class GroupedModel(Model):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
+        self.env_spec = self.env_spec.extended(self.get_inner_leaves(params, self.env_spec))
         self.model_order = self.get_model_order(params)
         for name in self.required_models:
             if name not in self.model_order:
@@ -74,8 +75,11 @@ class GroupedModel(Model):
         return params
 
     @classmethod
-    def get_spec_leaves(cls, params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
-        """Returns what the sub-models add, each seeing what those before it added."""
+    def get_inner_leaves(cls, params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
+        """Returns what the sub-models write for one another, each seeing what those before it added.
+
+        These names are in the group's own spec; unlike those of `get_spec_leaves`, no dataset or env is asked for them.
+        """
         leaves: list[Leaf] = []
         for name in cls.get_model_order(params):
             value = _sub_params(params, name, cls.__name__)

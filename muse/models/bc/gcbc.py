@@ -91,9 +91,14 @@ class BaseGCBC(GroupedModel):
 
     @classmethod
     def get_spec_leaves(cls, params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
-        """Returns goals that the spec does not know, each shaped as its state, and what the sub-models add."""
-        goals = [_goal_leaf(name, env_spec) for name in _goal_names(params, env_spec) if name not in env_spec]
-        return goals + super().get_spec_leaves(params, env_spec.extended(goals))
+        """Returns goals that the spec does not know, each shaped as its state; none where the loss makes them itself."""
+        return [] if params.get("use_last_state_goal") else _new_goals(params, env_spec)
+
+    @classmethod
+    def get_inner_leaves(cls, params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
+        """Returns the goals that the loss makes, and what the sub-models add."""
+        goals = _new_goals(params, env_spec)
+        return goals + super().get_inner_leaves(params, env_spec.extended(goals))
 
     def _statistics_of_names(self) -> dict[str, str]:
         named = {name: name for name in self.state_names}
@@ -211,6 +216,10 @@ def _goal_names(params: Mapping[str, Any], env_spec: EnvSpec) -> tuple[str, ...]
                     "BaseGCBC.goal_names", f"'{name}' with use_last_state_goal", "'goal/<name>' of a state: " + ", ".join(states)
                 )
     return tuple(names)
+
+
+def _new_goals(params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
+    return [_goal_leaf(name, env_spec) for name in _goal_names(params, env_spec) if name not in env_spec]
 
 
 def _goal_leaf(name: str, env_spec: EnvSpec) -> Leaf:

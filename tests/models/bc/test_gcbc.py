@@ -225,6 +225,14 @@ def test_goals_that_the_spec_lacks_are_added_to_it():
     assert leaf.shape == (2,) and leaf.role == "goal" and "goal/ego" not in env_spec
 
 
+def test_only_goals_that_the_data_must_hold_are_asked_for():
+    env_spec = EnvSpec(d(names_shapes_limits_dtypes=LEAVES[:2] + LEAVES[5:6], observation_names=["ego"], action_names=["action"]))
+    encoder = d(cls=BasicModel, model_inputs=["ego"], model_output="proprio")
+    group = d(use_goal=True, goal_names=["goal/ego"], state_encoder_order=["encoder"], encoder=encoder, action_decoder=decoder())
+    assert [leaf.name for leaf in BaseGCBC.get_spec_leaves(group, env_spec)] == ["goal/ego"]
+    assert BaseGCBC.get_spec_leaves(group & d(use_last_state_goal=True), env_spec) == []
+
+
 def test_encoders_come_before_the_decoder():
     encoder = d(cls=BasicModel, model_inputs=["ego", "touching"], model_output="proprio")
     rnn = d(cls=RnnModel, model_inputs=["proprio"], model_output="belief", out_size=5, hidden_size=3)

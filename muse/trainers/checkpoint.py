@@ -81,7 +81,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         env_spec = EnvSpec.from_dict(values["env_spec"])
     except (KeyError, TypeError, ValueError, MuseError) as error:
-        raise CheckpointError(str(path), f"an unreadable spec ({error})", "a file that save_checkpoint wrote", _TRY_ANOTHER) from error
+        raise CheckpointError(
+            str(path), f"an unreadable spec ({error})", "a file that save_checkpoint wrote", _TRY_ANOTHER
+        ) from error
     return Checkpoint(values["step"], weights, env_spec, extra, str(path))
 
 
@@ -101,7 +103,11 @@ def restore_model(model: torch.nn.Module, checkpoint: Checkpoint | str | os.Path
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Any], where: str) -> None:
     """Gives a model all of `weights`; raises `CheckpointError` with the whole list when they do not fit."""
     own = model.state_dict()
-    wrong = [f"missing: {name} {tuple(value.shape)}" for name, value in own.items() if name not in weights and isinstance(value, torch.Tensor)]
+    wrong = [
+        f"missing: {name} {tuple(value.shape)}"
+        for name, value in own.items()
+        if name not in weights and isinstance(value, torch.Tensor)
+    ]
     wrong += [f"unexpected: {name}" for name in weights if name not in own]
     for name in own:
         came, wanted = weights.get(name), own[name]
@@ -149,7 +155,9 @@ def read_values(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     if not isinstance(values, dict) or values.get("muse") != kind:
         raise CheckpointError(where, "other contents", expected, "the files in an experiment's models/ folder")
     if values.get("version") != VERSION or not isinstance(values.get("step"), int):
-        raise CheckpointError(where, f"version {values.get('version')!r}", f"version {VERSION}", "the version of Muse that wrote it")
+        raise CheckpointError(
+            where, f"version {values.get('version')!r}", f"version {VERSION}", "the version of Muse that wrote it"
+        )
     return values
 
 

@@ -22,7 +22,9 @@ class LearningRate(BaseClass, ABC):
     """
 
     predefined_arguments = [
-        Argument("warmup_steps", type=int, default=0, help="optimiser steps over which the rate rises linearly from 0", unit="steps"),
+        Argument(
+            "warmup_steps", type=int, default=0, help="optimiser steps over which the rate rises linearly from 0", unit="steps"
+        ),
     ]
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -51,14 +53,18 @@ class ConstantRate(LearningRate):
 
 class _FallingRate(LearningRate):
     predefined_arguments = LearningRate.predefined_arguments + [
-        Argument("total_steps", type=int, required=True, help="optimiser steps, warm-up included, until the final factor", unit="steps"),
+        Argument(
+            "total_steps", type=int, required=True, help="optimiser steps, warm-up included, until the final factor", unit="steps"
+        ),
         Argument("final_factor", type=float, default=0.0, help="factor at `total_steps` and after"),
     ]
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         super().__init__(params)
         if self.total_steps <= self.warmup_steps:
-            raise OptionError(f"{type(self).__name__}: 'total_steps'", str(self.total_steps), f"more than warmup_steps ({self.warmup_steps})")
+            raise OptionError(
+                f"{type(self).__name__}: 'total_steps'", str(self.total_steps), f"more than warmup_steps ({self.warmup_steps})"
+            )
 
     def fraction(self, step: int) -> float:
         return min(1.0, step / (self.total_steps - self.warmup_steps))

@@ -1,7 +1,7 @@
 """The contract of optimisers. The loop that calls it (`muse.trainers.learner`):
 
-    result = model.loss(inputs, outputs)
-    norm = optimizer.step(result.loss, want_norm=writing)
+result = model.loss(inputs, outputs)
+norm = optimizer.step(result.loss, want_norm=writing)
 """
 
 from __future__ import annotations

@@ -57,7 +57,11 @@ class SingleOptimizer(Optimizer):
         if isinstance(cls, type) and issubclass(cls, LearningRate):
             self.rate = build(group, where=where)
             self._set_rates()
-        elif isinstance(cls, type) and issubclass(cls, torch.optim.lr_scheduler.LRScheduler) and "metrics" not in inspect.signature(cls.step).parameters:
+        elif (
+            isinstance(cls, type)
+            and issubclass(cls, torch.optim.lr_scheduler.LRScheduler)
+            and "metrics" not in inspect.signature(cls.step).parameters
+        ):
             self.scheduler = _build_torch(group, self.base, where)
         else:
             raise OptionError(where, repr(cls), "a LearningRate, or a torch scheduler that needs no metric")

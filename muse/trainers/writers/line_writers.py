@@ -62,7 +62,7 @@ class LineFile:
     def _open(self) -> IO[bytes]:
         self.keep(lambda line: True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(self.path, "ab", buffering=0)
+        file = open(self.path, "ab", buffering=0)  # noqa: SIM115  (closed by `close`)
         if self.header and file.tell() == 0:
             file.write(self.header.encode() + b"\n")
         return file

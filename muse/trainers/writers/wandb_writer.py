@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import netrc
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,16 @@ class WandbWriter(Writer):
     def _start(self) -> Any:
         mode = os.environ.get("WANDB_MODE", "online")
         if mode == "online" and not has_wandb_key():
-            _log.warning("wandb: no key (WANDB_API_KEY or `wandb login`); offline, send it later with `wandb sync %s/wandb/*`", self.folder)
+            _log.warning(
+                "wandb: no key (WANDB_API_KEY or `wandb login`); offline, send it later with `wandb sync %s/wandb/*`", self.folder
+            )
             mode = "offline"
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "wandb_id.txt"
         run_id = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
         resumes = bool(run_id)
         if not resumes:
-            run_id = self._wandb.util.generate_id()
+            run_id = secrets.token_hex(4)
             path.write_text(run_id + "\n", encoding="utf-8")
         try:
             return self._init(mode, run_id, resumes)
@@ -107,7 +110,7 @@ class WandbWriter(Writer):
         """See `Writer.close`."""
         self.flush()
         if self._run is not None:
-            self._run.finish(quiet=True)
+            self._run.finish()
             self._run = None
 
     def _add(self, name: str, value: Any, step: int) -> None:

@@ -1,10 +1,10 @@
 """The contract of writers. The loop that calls it (`muse.trainers`):
 
-    writer.truncate(step)                               # a run that goes on after `step`
-    while training:
-        writer.scalar("train/loss", 0.1, step)
-        writer.flush()                                  # before a checkpoint is written
-    writer.close()
+writer.truncate(step)                               # a run that goes on after `step`
+while training:
+    writer.scalar("train/loss", 0.1, step)
+    writer.flush()                                  # before a checkpoint is written
+writer.close()
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,26 @@ import torch
 
 from muse.models.model import Model
 from muse.policies.policy import PolicyError
+from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
 
 #: Up to this many rows, an LSTM or GRU step is faster without oneDNN, which reorders the weights in every call (at one row,
 #: 2x400 units: 0.36 ms against 0.9 to 2.4 ms).
 FEW_ROWS = 64
+
+#: Options of every policy that acts with a model's outputs.
+MODEL_ARGUMENTS = [
+    Argument(
+        "sample", type=bool, default=False, help="draw from the model's distribution instead of taking its most likely action"
+    ),
+    Argument(
+        "policy_out_names",
+        type=list,
+        element_type=str,
+        help="outputs of the model that make the action; the spec's actions if not given",
+    ),
+]
 
 
 class ModelView:
@@ -31,7 +45,6 @@ class ModelView:
         self._model: weakref.ref[Model] | None = None
         self.input_names: tuple[str, ...] = ()
         self.noise_size = 0
-        self._parameter: weakref.ref[torch.nn.Parameter] | None = None
         self._has_slow_kernels = False
 
     def look(self, model: Model | None, wanted_by: str) -> Model:
@@ -52,13 +65,36 @@ class ModelView:
             self._has_slow_kernels = is_recurrent and not any(isinstance(m, torch.nn.modules.conv._ConvNd) for m in modules)
         return model
 
-    def begin(self, model: Model, rows: np.ndarray) -> Any:
-        """Returns the memory to go on with, after the rows `(B,)` bool have been set back to the beginning."""
+    def run(
+        self, model: Model, begin: np.ndarray, wanted_by: str, forward: Callable[[Any], Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
+        """Returns what `forward(memory)` computes, without gradients, and keeps the `memory` that it returns for the next call.
+
+        Args:
+            model: The model that `look` saw.
+            begin: The rows `(B,)` bool that remember nothing.
+
+        Raises:
+            PolicyError: When `forward` returns no mapping, or a memory whose rows the model cannot reset.
+        """
+        with self.inference(device_of(model), len(begin)):
+            outputs = forward(self._begin(model, begin, wanted_by))
+        if not isinstance(outputs, Mapping):
+            raise PolicyError(wanted_by, f"a model's output that is a {type(outputs).__name__}", "a mapping of outputs by name")
+        self.memory = outputs.get("memory")
+        return outputs
+
+    def _begin(self, model: Model, rows: np.ndarray, wanted_by: str) -> Any:
         if self.memory is None or rows.all():
-            self.memory = model.initial_memory(len(rows))
-        elif rows.any():
-            self.memory = model.reset_rows(self.memory, rows)
-        return self.memory
+            return model.initial_memory(len(rows))
+        if not rows.any():
+            return self.memory
+        if type(model).reset_rows is Model.reset_rows:
+            raise PolicyError(
+                f"{wanted_by}: memory", f"{type(model).__name__} cannot reset the rows of a memory one by one",
+                "a model with initial_memory and reset_rows, or one env",
+            )  # fmt: skip
+        return model.reset_rows(self.memory, rows)
 
     @contextlib.contextmanager
     def inference(self, device: torch.device, rows: int) -> Iterator[None]:
@@ -121,3 +157,20 @@ def all_tensors(batch: Batch, device: torch.device) -> dict[str, Any]:
         name: value if np.asarray(value).dtype.kind in "USO" else to_tensor(value, device)
         for name, value in flatten(batch).items()
     }
+
+
+def take(outputs: Mapping[str, Any], names: Iterable[str], wanted_by: str) -> dict[str, Any]:
+    """Returns `names` of a model's outputs.
+
+    Raises:
+        PolicyError: For a name that is not among them.
+    """
+    taken = {}
+    for name in names:
+        if not has(outputs, name):
+            there = [other for other in flatten(outputs) if not other.startswith("memory")]
+            raise PolicyError(
+                wanted_by, f"the model returns no '{name}'{nearest(name, there)}", "one of: " + (", ".join(there) or "none")
+            )
+        taken[name] = outputs[name]
+    return taken

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Policies of behaviour cloning."""

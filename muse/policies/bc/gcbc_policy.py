@@ -9,7 +9,7 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.models.model import Model
-from muse.policies.inference import ModelView, device_of, to_tensor, to_tensors
+from muse.policies.inference import MODEL_ARGUMENTS, ModelView, device_of, take, to_tensor, to_tensors
 from muse.policies.policy import PolicyError
 from muse.policies.row_policy import RowPolicy, as_array
 from muse.specs import EnvSpec
@@ -27,7 +27,9 @@ class GCBCPolicy(RowPolicy):
     observation and goal as `get_action` did, and a flat dict of arrays `(B, *shape)`.
     """
 
-    predefined_arguments = RowPolicy.predefined_arguments + [
+    predefined_arguments = [
+        *RowPolicy.predefined_arguments,
+        *MODEL_ARGUMENTS,
         Argument("recurrent", type=bool, default=True, help="keep the model's memory between steps"),
         Argument(
             "replan_horizon",
@@ -35,15 +37,6 @@ class GCBCPolicy(RowPolicy):
             default=0,
             help="steps after which the memory is flushed; 0: kept for the episode",
             unit="steps",
-        ),
-        Argument(
-            "sample", type=bool, default=False, help="draw from the model's distribution instead of taking its most likely action"
-        ),
-        Argument(
-            "policy_out_names",
-            type=list,
-            element_type=str,
-            help="outputs of the model that make the action; the spec's actions if not given",
         ),
         Argument("online_action_postproc_fn", help="fn(model, obs, goal, action) -> action, before clipping"),
     ]
@@ -79,15 +72,8 @@ class GCBCPolicy(RowPolicy):
         self.count_rows(rows)
         if self.sample and view.noise_size:
             inputs["noise"] = to_tensor(self.draw_normal(horizon, view.noise_size), device)
-        with view.inference(device, rows):
-            outputs = model(inputs, view.begin(model, begin))
-        view.memory = outputs.get("memory")
-        missing = [name for name in self._out_names if name not in outputs]
-        if missing:
-            raise PolicyError(
-                "GCBCPolicy.get_action", f"the model returns no '{missing[0]}' but {', '.join(outputs)}", f"'{missing[0]}'"
-            )
-        action = {name: outputs[name] for name in self._out_names}
+        outputs = view.run(model, begin, "GCBCPolicy", lambda memory: model(inputs, memory))
+        action = take(outputs, self._out_names, "GCBCPolicy.get_action")
         if self.online_action_postproc_fn is not None:
             action = {name: as_array(value)[:, -1] for name, value in action.items()}
             action = self.online_action_postproc_fn(model, obs, goal, action)

@@ -80,12 +80,13 @@ class VectorEnv(BaseClass):
 
     def _open(self, env_spec: EnvSpec, sources: Sequence[Env | tuple[Any, Mapping[str, Any]]]) -> None:
         self.env_spec = env_spec
+        self.num_envs: int = len(sources)
         in_process = self.mode == "process"
         if in_process:
             sources = [_source_for_process(source) for source in sources]
         rows = [functools.partial(VectorRow, i, source, env_spec, in_process) for i, source in enumerate(sources)]
         self._vector: Any = None
-        self._vector = _start_processes(rows, sources[0][0]) if in_process else SyncRows(rows)
+        self._vector = _start_processes(rows, sources[0][0]) if in_process else SyncRows(rows, env_spec)
         observation, action = observation_dtype(env_spec), action_dtype(env_spec)
         self._record_dtype, self._action_dtype = observation, action
         by_role = {

@@ -46,6 +46,10 @@ def bytes_space(dtype: np.dtype) -> gymnasium.spaces.Box:
     return gymnasium.spaces.Box(0, 255, (dtype.itemsize,), np.uint8)
 
 
+#: What an env's step returns.
+Answer = tuple[Batch, Batch, np.ndarray]
+
+
 class VectorRow(gymnasium.Env):
     """Steps one Muse env for gymnasium's vector classes.
 
@@ -85,9 +89,8 @@ class VectorRow(gymnasium.Env):
     def build(self) -> MuseError | None:
         """Builds the env; returns the error that it raised, when rows are safe."""
         if self._safe:
-            signal.signal(
-                signal.SIGINT, signal.SIG_IGN
-            )  # an interrupt is the main process's to handle, which then closes this one
+            # An interrupt is the main process's to handle, which then closes this one.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             if self._env is None:
                 self._env = self._source if isinstance(self._source, Env) else make(*self._source, env_spec=self._spec)
@@ -113,19 +116,31 @@ class VectorRow(gymnasium.Env):
         return self._bytes, 0.0, False, False, {} if error is None else {"error": error}
 
     def act(self, action: np.ndarray) -> MuseError | None:
-        """Steps the env by a record of actions `(1,)`, whose leading axis is the env's batch of one."""
+        """Steps the env by a record of actions `(1,)` and writes what it answers."""
         if not action[ACTIVE][0]:
             return None
         try:
-            obs, goal, done = self._opened().step({name: action[name] for name in self._spec.action_names})
-            self._write(obs, self._at_step, "step")
-            self._write(goal, self._goals, "step")
-            self._done[0] = done[0]
-            if self._finals and done[0]:
-                self._write(obs, self._finals, "last step")
+            self.write(self.play(action))
         except Exception as error:
             return self._returned(error)
         return None
+
+    def play(self, action: np.ndarray) -> Answer:
+        """Steps the env by a record of actions `(1,)`, whose leading axis is the env's batch of one."""
+        return self._opened().step(nest({name: action[name] for name in self._spec.action_names}))
+
+    def write(self, answer: Answer) -> None:
+        """Writes the answer of a step into the record.
+
+        Raises:
+            EnvError: For a leaf that is missing or does not fit.
+        """
+        obs, goal, done = answer
+        self._write(obs, self._at_step, "step")
+        self._write(goal, self._goals, "step")
+        self._done[0] = done[0]
+        if self._finals and done[0]:
+            self._write(obs, self._finals, "last step")
 
     def succeeded(self) -> bool:
         """Returns whether the task is solved."""
@@ -180,26 +195,32 @@ class SyncRows(gymnasium.vector.VectorEnv):
     """Rows stepped one after another in this process.
 
     The interface and the meaning of `gymnasium.vector.SyncVectorEnv(copy=False, autoreset_mode=AutoresetMode.DISABLED)`, for
-    rows that write into the batch themselves: of the time that class adds to 16 point masses, three quarters go into passing
-    actions and observations through spaces and into merging infos that are empty.
+    rows that lie in one batch. A step of 16 point masses takes 410 us bare, 820 us through that class and 660 us through this
+    one (most of what is left is building the `AttrDict`s that an env is given and the caller gets): it skips the spaces and the
+    merging of infos, and writes each name for all rows at once.
 
     Args:
         rows: Functions that make the rows.
+        spec: The spec of one env.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.DISABLED}
 
-    def __init__(self, rows: Sequence[Callable[[], VectorRow]]) -> None:
+    def __init__(self, rows: Sequence[Callable[[], VectorRow]], spec: EnvSpec) -> None:
         self.envs = [row() for row in rows]
         self.num_envs = len(self.envs)
         self.single_observation_space, self.single_action_space = self.envs[0].observation_space, self.envs[0].action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._action_dtype = self.envs[0].action_dtype
-        self._batch = np.zeros((self.num_envs, *self.single_observation_space.shape), np.uint8)
+        record, self._action_dtype = observation_dtype(spec), action_dtype(spec)
+        self._batch = np.zeros((self.num_envs, record.itemsize), np.uint8)
         self._zeros, self._false = np.zeros(self.num_envs), np.zeros(self.num_envs, bool)
         for row, buffer in zip(self.envs, self._batch, strict=True):
             row.write_to(buffer)
+        records = self._batch.view(record)[:, 0]
+        names = (*spec.observation_names, *spec.output_observation_names)
+        self._columns = [(0, name, records[name]) for name in names] + [(1, name, records[name]) for name in spec.goal_names]
+        self._done, self._has_finals = records[DONE], bool(spec.final_names)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Resets the rows of `options["reset_mask"]`."""
@@ -210,11 +231,36 @@ class SyncRows(gymnasium.vector.VectorEnv):
         return self._batch, {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Steps every row."""
+        """Steps the rows whose action says so."""
         records = actions.view(self._action_dtype)[:, 0]
-        for i, row in enumerate(self.envs):
-            row.act(records[i : i + 1])
+        chosen = np.flatnonzero(records[ACTIVE])
+        rows, answers = chosen.tolist(), []
+        for i in rows:
+            try:
+                answers.append(self.envs[i].play(records[i : i + 1]))
+            except Exception as error:
+                add_note(error, f"in env {i} of a VectorEnv")
+                raise
+        if rows and not self._write_together(slice(None) if len(rows) == self.num_envs else chosen, answers):
+            for i, answer in zip(rows, answers, strict=True):
+                self.envs[i].write(answer)
         return self._batch, self._zeros, self._false, self._false, {}
+
+    def _write_together(self, rows: Any, answers: Sequence[Answer]) -> bool:
+        """Writes all answers name by name; returns False where one is odd, for its row to look into."""
+        try:
+            done = np.concatenate([answer[2] for answer in answers])
+            if done.shape != (len(answers),) or (self._has_finals and done.any()):
+                return False
+            for part, name, column in self._columns:
+                values = np.concatenate([answer[part][name] for answer in answers])
+                if values.shape != (len(answers), *column.shape[1:]) or values.dtype != column.dtype:
+                    return False
+                column[rows] = values
+            self._done[rows] = done
+        except (KeyError, ValueError, TypeError, AttributeError):
+            return False
+        return True
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Calls a method of every row."""

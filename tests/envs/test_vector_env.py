@@ -35,6 +35,7 @@ class TroubledEnv(FakeEnv):
         return super().reset(presets, seed)
 
     def step(self, action):
+        assert action.gripper.shape == (1, 1)  # an AttrDict, as the contract has it
         obs, goal, done = super().step(action)
         if self.trouble == "plain":
             raise ZeroDivisionError("a plain mistake")

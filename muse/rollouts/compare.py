@@ -11,6 +11,7 @@ difference but that it is small.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -115,13 +116,16 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
             "evaluate both with the same seed",
         )
     pairs = [(by_seed[0][seed], by_seed[1][seed]) for seed in seeds]
-    cells = [sum((one.success, two.success) == cell for one, two in pairs) for cell in ((1, 1), (1, 0), (0, 1), (0, 0))]
+    solved = Counter((one.success, two.success) for one, two in pairs)
+    cells = (solved[True, True], solved[True, False], solved[False, True], solved[False, False])
     low, high = paired_interval(*cells)
     returns = [two.returns - one.returns for one, two in pairs if one.returns is not None and two.returns is not None]
-    interval = mean_interval(returns) if len(returns) > 1 else (None, None)
+    return_low, return_high = mean_interval(returns) if len(returns) > 1 else (None, None)
     return Comparison(
-        len(pairs), *cells, low, high, mcnemar_p_value(cells[1], cells[2]), float(np.mean(returns)) if returns else None, *interval,
-        _episodes_more(cells, low, high), a.episodes + b.episodes - 2 * len(pairs),
+        episodes=len(pairs), both=cells[0], only_a=cells[1], only_b=cells[2], neither=cells[3],
+        low=low, high=high, p_value=mcnemar_p_value(cells[1], cells[2]),
+        return_difference=float(np.mean(returns)) if returns else None, return_low=return_low, return_high=return_high,
+        episodes_more=_episodes_more(cells, low, high), left_out=a.episodes + b.episodes - 2 * len(pairs),
     )  # fmt: skip
 
 
@@ -169,7 +173,7 @@ def episodes_needed(share_differing: float, difference: float, power: float = 0.
     return math.ceil(((z_level * math.sqrt(share_differing) + z_power * spread) / difference) ** 2)
 
 
-def _episodes_more(cells: list[int], low: float, high: float) -> int | None:
+def _episodes_more(cells: tuple[int, int, int, int], low: float, high: float) -> int | None:
     n, differing, difference = sum(cells), cells[1] + cells[2], cells[2] - cells[1]
     if low > 0 or high < 0:
         return 0

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import cycle, islice
 from pathlib import Path
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from muse.rewards.reward import Reward
 
 #: Ways to make one number of an episode's rewards.
-REDUCTIONS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min}
+REDUCTIONS: dict[str, Callable[[np.ndarray], Any]] = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min}
 #: Standard normal quantile of a two-sided 95% interval.
 Z95 = 1.959963984540054
 EPISODES_FILE, SUMMARY_FILE = "episodes.jsonl", "summary.json"

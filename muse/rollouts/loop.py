@@ -21,17 +21,16 @@ from muse.envs.env import Env
 from muse.envs.vector_env import VectorEnv
 from muse.models.model import Model
 from muse.policies.policy import Policy
+from muse.rollouts.actor import Actor, Flat
 from muse.rollouts.recorder import Recorder
 from muse.rollouts.step_buffer import StepBuffer
 from muse.specs import Episode
-from muse.utils.attrdicts import Batch, flatten, nest
+from muse.utils.attrdicts import flatten, nest
 from muse.utils.errors import MuseError
 from muse.utils.progress import Progress
 
 if TYPE_CHECKING:
     from muse.rewards.reward import Reward
-
-Flat = dict[str, np.ndarray]
 
 
 class RolloutError(MuseError):
@@ -82,9 +81,8 @@ class RolloutLoop:
         self.env, self.policy, self.model = env, policy, model
         self.goal_policy, self.reward, self.recorders, self.max_steps = goal_policy, reward, tuple(recorders), max_steps
         spec = env.env_spec
-        self._observation_names, self._goal_names = spec.observation_names, spec.goal_names
+        self._input_names, self._goal_names = spec.observation_names, spec.goal_names
         self._output_names = tuple(dict.fromkeys(spec.output_observation_names + (() if reward is None else ("reward",))))
-        self._param_names, self._final_names = spec.param_names, spec.final_names
         self._active = np.zeros(env.num_envs, dtype=bool)
         self._queue: Iterator[tuple[int, tuple[int | None, Any]]] = iter(())
 
@@ -112,7 +110,7 @@ class RolloutLoop:
         self._index = np.zeros(count, dtype=np.int64)
         self._began = np.zeros(count, dtype=np.int64)
         self._seeds: list[int | None] = [None] * count
-        self._made_goal: Flat = {}
+        self._actor = Actor(self.env.env_spec, self.policy, self.model, self.goal_policy)
         self._buffer = StepBuffer()
         self._is_checked = False
         for recorder in self.recorders:
@@ -136,8 +134,7 @@ class RolloutLoop:
         """
         if self.is_finished:
             raise RolloutError("RolloutLoop.step", "no episode is running", "start(seeds) before it")
-        with evaluation_mode(self.model):
-            ended, done = self._act()
+        ended, done = self._act()
         for recorder in self.recorders:
             recorder.step(self._active)
         if not ended.any():
@@ -169,60 +166,31 @@ class RolloutLoop:
             return
         self._began[begins] = self._buffer.time
         obs, goal = self.env.reset(None if all(preset is None for preset in presets) else presets, seeds, begins)
-        self._reset_policies(begins, seeds)
+        self._actor.reset(begins, seeds)
         if self.reward is not None:
             self.reward.reset_reward(begins)
-        self._observe(obs, goal)
+        self._actor.observe(obs, goal)
         for row in np.flatnonzero(begins):
             for recorder in self.recorders:
                 recorder.begin(int(row), int(self._index[row]), self._seeds[row])
 
-    def _reset_policies(self, begins: np.ndarray, seeds: list[int | None]) -> None:
-        rows = begins
-        if self._buffer.time == 0:
-            # The first call tells a policy how many rows there are, so it names them all, idle ones too.
-            rows, seeds = np.ones_like(begins), seeds + [None] * (len(begins) - len(seeds))
-        for policy in (self.policy, self.goal_policy):
-            if policy is not None:
-                policy.reset_policy(rows, seeds)
-
-    def _observe(self, obs: Batch, goal: Batch) -> None:
-        """Takes what the policy sees next: leaves `(B, *shape)` to write down, `(B, 1, *shape)` to show."""
-        self._obs = flatten(obs)
-        self._env_goal = flatten(goal)
-        self._seen_obs = _windows({name: self._obs[name] for name in self._observation_names + self._param_names})
-
-    def _make_goal(self) -> None:
-        if self.goal_policy is not None:
-            self._made_goal = flatten(self.goal_policy.get_action(self.model, self._seen_obs, _windows(self._env_goal)))
-        self._see_goal()
-
-    def _see_goal(self) -> None:
-        self._goal = {**self._env_goal, **self._made_goal}
-        self._seen_goal = _windows(self._goal)
-
     def _act(self) -> tuple[np.ndarray, np.ndarray]:
-        """Makes goals and actions, steps the envs, writes it all down; returns ended and done, `(B,)` bool."""
-        buffer = self._buffer
-        self._make_goal()
-        action = self.policy.get_action(self.model, self._seen_obs, self._seen_goal)
+        """Acts, steps the envs and writes it all down; returns ended and done, `(B,)` bool."""
+        actor, buffer = self._actor, self._buffer
+        action = actor.act()
         flat_action = flatten(action)
         if not self._is_checked:
             self._check_first(flat_action)
-        buffer.write({name: self._obs[name] for name in self._observation_names})
-        buffer.write({name: self._goal[name] for name in self._goal_names})
-        buffer.write({name: flat_action[name] for name in self._action_names})
-        before = (self._obs, self._goal, flat_action)
+        before = (actor.obs, actor.goal, flat_action)
+        for batch, names in zip(before, (self._input_names, self._goal_names, self._action_names), strict=True):
+            buffer.write({name: batch[name] for name in names})
         obs, goal, done = self.env.step(action, None if self._active.all() else self._active)
-        self._observe(obs, goal)
-        self._see_goal()
+        actor.observe(obs, goal)
         if self.reward is not None:
-            self._obs["reward"] = self._get_reward(self.reward, before, done)
-        buffer.write({name: self._obs[name] for name in self._output_names})
+            actor.obs["reward"] = self._get_reward(self.reward, before, done)
+        buffer.write({name: actor.obs[name] for name in self._output_names})
         buffer.advance()
-        ended = done | self.policy.is_terminated(self.model, self._seen_obs, self._seen_goal)
-        if self.goal_policy is not None:
-            ended |= self.goal_policy.is_terminated(self.model, self._seen_obs, self._seen_goal)
+        ended = done | actor.is_terminated()
         if self.max_steps:
             ended |= buffer.time - self._began >= self.max_steps
         return ended & self._active, done
@@ -230,13 +198,13 @@ class RolloutLoop:
     def _check_first(self, action: Flat) -> None:
         """Checks the first goals and actions, and learns which names without a role the policy makes."""
         spec, lead = self.env.env_spec, self._active.shape
-        spec.check(self._goal, spec.goal_names, lead, "goal")
+        spec.check(self._actor.goal, spec.goal_names, lead, "goal")
         spec.check(action, spec.action_names, lead, f"{type(self.policy).__name__}.get_action")
         self._action_names = (*spec.action_names, *(name for name in action if name in spec and not spec.leaf(name).role))
         self._is_checked = True
 
     def _get_reward(self, reward: Reward, before: tuple[Flat, Flat, Flat], done: np.ndarray) -> np.ndarray:
-        value = np.asarray(reward.get_reward(self.model, *before, self._obs, self._goal, done), np.float32)
+        value = np.asarray(reward.get_reward(self.model, *before, self._actor.obs, self._actor.goal, done), np.float32)
         if value.shape != (len(done), 1):
             raise RolloutError(f"{type(reward).__name__}.get_reward", f"shape {value.shape}", f"shape ({len(done)}, 1)")
         return value
@@ -262,7 +230,8 @@ class RolloutLoop:
         if not done:
             outputs["truncated"][-1] = True
         outputs["done"] = np.arange(1, length + 1) == length
-        onetime = {name: self._obs[name][row].copy() for name in self._param_names + (self._final_names if done else ())}
+        spec = self.env.env_spec
+        onetime = {name: self._actor.obs[name][row].copy() for name in spec.param_names + (spec.final_names if done else ())}
         return Episode(nest(columns), nest(outputs), nest(onetime), success, self._seeds[row])
 
 
@@ -329,24 +298,7 @@ def rollout(
         preset: What to start from instead of a random start, by name. The rest as for `RolloutLoop`.
     """
     vector = env if isinstance(env, VectorEnv) else VectorEnv.of(env)
-    options = {"goal_policy": goal_policy, "reward": reward, "recorders": recorders, "max_steps": max_steps}
-    return run_episodes(vector, policy, model, [seed], presets=None if preset is None else [preset], **options)[0]
-
-
-@contextlib.contextmanager
-def evaluation_mode(model: Model | None) -> Iterator[None]:
-    """Puts a model in evaluation mode for a block; the modules that were in training mode return to it."""
-    if model is None or not model.training:
-        yield
-        return
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-def _windows(batch: Flat) -> Flat:
-    return {name: value[:, None] for name, value in batch.items()}
+    return run_episodes(
+        vector, policy, model, [seed], presets=None if preset is None else [preset], goal_policy=goal_policy, reward=reward,
+        recorders=recorders, max_steps=max_steps,
+    )[0]  # fmt: skip

@@ -13,7 +13,8 @@ from muse.policies.bc.gcbc_policy import GCBCPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
 from muse.policies.random_policy import RandomPolicy
 from muse.rewards.reward import Reward
-from muse.rollouts.loop import RolloutError, RolloutLoop, evaluation_mode, rollout, run_episodes
+from muse.rollouts.actor import evaluation_mode
+from muse.rollouts.loop import RolloutError, RolloutLoop, rollout, run_episodes
 from muse.rollouts.recorder import Recorder
 from muse.specs import EnvSpec
 from muse.specs.env_spec import SpecError

@@ -12,7 +12,7 @@ from muse.models.model import Model
 from muse.policies.policy import PolicyError
 from muse.policies.row_policy import RowPolicy
 from muse.specs import EnvSpec
-from muse.utils.attrdicts import Batch, flatten
+from muse.utils.attrdicts import Batch
 
 
 class RandomPolicy(RowPolicy):
@@ -38,8 +38,7 @@ class RandomPolicy(RowPolicy):
 
     def get_action(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
         """See `Policy.get_action`. Uses no model."""
-        first = next(iter(flatten(obs).values()), None)
-        rows = self.count_rows(len(self.steps) if first is None else len(first))
+        rows = self.count_rows_of(obs)
         drawn = self.draw_uniform(sum(leaf.size for leaf in self._leaves))
         values, start = {}, 0
         for leaf in self._leaves:

@@ -13,7 +13,7 @@ from attrdict import AttrDict
 from muse.models.model import Model
 from muse.policies.policy import Policy, PolicyError
 from muse.specs import EnvSpec, Leaf
-from muse.utils.attrdicts import Batch, has, nest
+from muse.utils.attrdicts import Batch, flatten, has, nest
 from muse.utils.seeding import make_generator
 
 
@@ -107,6 +107,11 @@ class RowPolicy(Policy, ABC):
             )  # fmt: skip
         self.steps += 1
         return batch
+
+    def count_rows_of(self, obs: Batch) -> int:
+        """Does `count_rows` with the `B` of an observation; one without leaves has as many rows as have begun."""
+        first = next(iter(flatten(obs).values()), None)
+        return self.count_rows(len(self.steps) if first is None else len(first))
 
     def finish(self, values: Mapping[str, Any], goal: Batch | None = None) -> AttrDict:
         """Returns what `get_action` has to: every output name, checked, within its limits, in its type.

@@ -1,0 +1,7 @@
+"""A pendulum to be swung up by a motor that is too weak to lift it at once (Gymnasium). 200 steps of negative rewards."""
+
+from attrdict import AttrDict as d
+
+from muse.envs.simple.gym_env import GymEnv
+
+export = d(cls=GymEnv, env_type="Pendulum-v1")

@@ -21,6 +21,8 @@ from typing import IO, Any
 
 #: Shorter words for the rate column.
 _SHORT_UNITS = {"episodes": "ep"}
+#: Widths where there is room [characters].
+_BAR_WIDTH, _DESCRIPTION_WIDTH = 12, 32
 
 
 class Progress:
@@ -128,32 +130,49 @@ class Progress:
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
+        console = Console(file=self._out)
+        self._width = console.width
+        self._bar_column = BarColumn(bar_width=_BAR_WIDTH)
         columns = (
             TextColumn("{task.fields[title]:<9}", style="bold"),
             TextColumn("{task.description}"),
-            TextColumn("{task.fields[count]:>20}"),
-            BarColumn(bar_width=16),
+            TextColumn("{task.fields[count]:>17}"),
+            self._bar_column,
             TextColumn("{task.fields[state]}", style="green"),
             TextColumn("{task.fields[rate]}", style="cyan"),
         )
-        self._bar = RichProgress(*columns, console=Console(file=self._out), refresh_per_second=5)
-        texts = {"title": self.name, "count": self._count_text(), "state": "", "rate": ""}
-        self._task = self._bar.add_task(self.description, total=self.total or None, completed=self.done, **texts)
+        self._bar = RichProgress(*columns, console=console, refresh_per_second=5)
+        self._task = self._bar.add_task("", total=self.total or None, completed=self.done, **self._texts())
+        self._draw()
         self._bar.start()
 
     def _draw(self) -> None:
-        texts = {"count": self._count_text(), "state": self._state_text(), "rate": self._rate_text()}
-        self._bar.update(self._task, completed=self.done, **texts)
+        # What is left for description and bar: rich would shorten every column alike, the numbers too.
+        texts = self._texts()
+        room = self._room(texts)
+        if room < 1:
+            texts["state"] = self._state_text(with_interval=False)
+            room = self._room(texts)
+        width = min(max(room - _BAR_WIDTH, 0), _DESCRIPTION_WIDTH)
+        self._bar_column.bar_width = min(max(room - width, 1), _BAR_WIDTH)
+        shown = self.description if len(self.description) <= width else self.description[: max(width - 1, 0)] + "…" * (width > 0)
+        self._bar.update(self._task, completed=self.done, description=f"{shown:<{width}}", **texts)
+
+    def _room(self, texts: dict[str, str]) -> int:
+        return self._width - max(9, len(self.name)) - max(17, len(texts["count"])) - len(texts["state"]) - len(texts["rate"]) - 5
+
+    def _texts(self) -> dict[str, str]:
+        return {"title": self.name, "count": self._count_text(), "state": self._state_text(), "rate": self._rate_text()}
 
     def _count_text(self) -> str:
         return f"{self.done}/{self.total} {self.unit}" if self.total else f"{self.done} {self.unit}"
 
-    def _state_text(self) -> str:
+    def _state_text(self, with_interval: bool = True) -> str:
         parts = []
         if self.loss is not None:
             parts.append(f"loss {self.loss:.3g}")
         if self.success is not None:
-            parts.append(f"success {format_success(self.success, self.interval)}")
+            parts.append(f"success {format_success(self.success, self.interval if with_interval else None)}")
         return "  ".join(parts)
 
     def _rate_text(self) -> str:

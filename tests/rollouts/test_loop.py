@@ -304,6 +304,21 @@ def test_recorders_are_closed_after_an_error():
     assert log.calls[-1] == ("close",)
 
 
+def test_an_empty_queue_is_finished():
+    log = Log()
+    assert run_episodes(fakes(2), RandomPolicy(AttrDict(), FAKE_SPEC), None, [], recorders=[log]) == []
+    assert log.calls == [("start", 2), ("close",)]
+
+
+def test_more_envs_than_episodes_are_no_matter():
+    """A policy that has acted for another number of envs before, and rows that never begin."""
+    policy = RandomPolicy(AttrDict(), FAKE_SPEC)
+    few = run_episodes(fakes(2), policy, None, [5, 6])
+    many = run_episodes(fakes(7), policy, None, [5, 6])
+    for one, other in zip(few, many, strict=True):
+        assert_equal(one, other)
+
+
 def test_a_queue_may_be_endless():
     loop = RolloutLoop(fakes(3), RandomPolicy(AttrDict(), FAKE_SPEC))
     loop.start(itertools.count())

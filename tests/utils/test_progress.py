@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 
 import pytest
@@ -99,12 +100,25 @@ def test_a_terminal_gets_one_redrawn_line():
     with Progress("train", total=3000, description="bc-rnn lstm 2x64", file=file, clock=clock) as bar:
         clock.now += 20
         bar.update(3000, loss=0.0021, success=0.96)
-    last = file.getvalue().replace("\x1b[2K", "\n").replace("\r", "\n").rstrip().splitlines()
     text = "".join(part for part in file.getvalue().split("\x1b"))
     assert "\x1b[" in file.getvalue(), "control codes draw the line again"
     for part in ("train", "bc-rnn lstm 2x64", "3000/3000 steps", "loss 0.0021", "success 96%", "150 steps/s", "━"):
         assert part in text, part
-    assert last
+
+
+@pytest.mark.parametrize("columns", [70, 80, 100, 150])
+def test_a_narrow_terminal_keeps_the_numbers(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    file, clock = Terminal(), Clock()
+    with Progress("train", total=3000, description="bc-rnn lstm 2x64", file=file, clock=clock) as bar:
+        clock.now += 20
+        bar.update(3000, loss=0.0021, success=0.96, interval=(0.91, 0.98))
+    last = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue()).replace("\r", "\n").rstrip().splitlines()[-1]
+    assert len(last) <= columns
+    for part in ("train", "3000/3000 steps", "━", "loss 0.0021", "success 96", "150 steps/s"):
+        assert part in last, part
+    assert ("[91.0, 98.0]" in last) == (columns >= 100)
+    assert ("bc-rnn lstm 2x64" in last) == (columns >= 150)
 
 
 @pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("TERM", "unknown")])

@@ -1,0 +1,152 @@
+"""One step of learning, and the loss on data that is not learned from."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from muse.datasets.dataset import Dataset
+from muse.models.model import Model
+from muse.rollouts.actor import evaluation_mode
+from muse.specs import LossResult
+from muse.trainers.optimizers.optimizer import Optimizer
+from muse.utils.seeding import derive_seed, make_generator
+from muse.utils.torch_utils import cpu_has_bfloat16
+
+_log = logging.getLogger(__name__)
+
+
+class Learner:
+    """Takes batches of datasets and steps the optimiser.
+
+    torch's global generators are seeded for each step, as a function of (seed, step), inside `fork_rng`, when the model draws
+    from them: when it has dropout, or drew in the first step that this object took. A model that begins to draw later than that
+    cannot be resumed exactly. One that never draws pays nothing.
+
+    Args:
+        model: What learns.
+        optimizer: Steps it.
+        datasets: Where batches come from, each in the order of its own sampler.
+        seed: Root of the samplers' and the model's random streams.
+        autocast: `"bf16"`, or None for full precision. On a CPU that does not compute in bfloat16 one line says that it is off.
+    """
+
+    def __init__(self, model: Model, optimizer: Optimizer, datasets: Sequence[Dataset], seed: int, autocast: str | None) -> None:
+        self.model, self.optimizer, self.datasets, self.seed = model, optimizer, tuple(datasets), seed
+        self.samplers = [dataset.get_sampler(derive_seed(seed, "sampler", i)) for i, dataset in enumerate(datasets)]
+        self.device = model.device
+        self.uses_autocast = autocast == "bf16"
+        if self.uses_autocast and self.device.type == "cpu" and not cpu_has_bfloat16():
+            _log.warning("autocast: this CPU does not compute in bfloat16; training in float32")
+            self.uses_autocast = False
+        self.draws: bool | None = True if has_dropout(model) else None
+
+    def step(self, index: int, step: int, want_norm: bool = False) -> tuple[LossResult, torch.Tensor | None]:
+        """Learns from the next batch of dataset `index`.
+
+        Returns:
+            The loss before the step, and the 2-norm of its gradient where it was known or wanted, both still on the device.
+        """
+        inputs, outputs = self.datasets[index].get_batch(self.samplers[index].next_indices(), torch_device=self.device)
+        if not self.model.training:
+            self.model.train()
+        with self.random_stream("train", step, index):
+            with self.precision():
+                result = self.model.loss(inputs, outputs)
+            return result, self.optimizer.step(result.loss, want_norm)
+
+    def precision(self) -> contextlib.AbstractContextManager[Any]:
+        """Returns the context in which losses are computed."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.uses_autocast else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def random_stream(self, *path: str | int) -> Iterator[None]:
+        """Gives the block a stream of torch's own, a function of the seed and `path`, where the model draws."""
+        if self.draws is False:
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(derive_seed(self.seed, *path))
+            before = self._random_state() if self.draws is None else None
+            yield
+            if before is not None:
+                self.draws = not torch.equal(before, self._random_state())
+
+    def _random_state(self) -> torch.Tensor:
+        states = [torch.get_rng_state()]
+        if self.device.type == "cuda":
+            states.append(torch.cuda.get_rng_state(self.device))
+        return torch.cat(states)
+
+    def state(self) -> dict[str, Any]:
+        """Returns plain values and tensors, without the weights."""
+        return {"optimizer": self.optimizer.state(), "samplers": [sampler.state() for sampler in self.samplers]}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Reverses `state`."""
+        self.optimizer.load_state(state["optimizer"])
+        for sampler, saved in zip(self.samplers, state["samplers"], strict=True):
+            sampler.load_state(saved)
+
+
+class HoldoutLoss:
+    """The mean loss over a fixed set of windows of a dataset: each time the same ones, as long as the dataset does not grow.
+
+    Args:
+        learner: Its model and precision are used.
+        dataset: Where the windows are from.
+        max_batches: At most so many batches, of the size that the dataset's sampler says; 0: all windows.
+        name: Names the random streams.
+    """
+
+    def __init__(self, learner: Learner, dataset: Dataset, max_batches: int, name: str) -> None:
+        self.learner, self.dataset, self.max_batches, self.name = learner, dataset, max_batches, name
+        self.batch_size = dataset.get_sampler(0).batch_size
+        self._windows = -1
+        self._batches: list[np.ndarray] = []
+
+    def compute(self) -> dict[str, float]:
+        """Returns the mean of `loss` and of each term of the loss, every window counted once; nothing for an empty dataset."""
+        model, learner = self.learner.model, self.learner
+        totals: dict[str, torch.Tensor] = {}
+        batches = self._get_batches()
+        with evaluation_mode(model), torch.no_grad(), learner.random_stream(self.name), learner.precision():
+            for indices in batches:
+                result = model.loss(*self.dataset.get_batch(indices, torch_device=learner.device))
+                for name, value in {"loss": result.loss, **result.terms}.items():
+                    totals[name] = totals.get(name, 0.0) + value.double() * len(indices)
+        count = sum(map(len, batches))
+        return to_floats({name: total / count for name, total in totals.items()})
+
+    def _get_batches(self) -> list[np.ndarray]:
+        count = len(self.dataset)
+        if count != self._windows:
+            order = make_generator(self.learner.seed, self.name).permutation(count)
+            self._batches = [order[i : i + self.batch_size] for i in range(0, count, self.batch_size)]
+            self._batches = self._batches[: self.max_batches or None]
+            self._windows = count
+        return self._batches
+
+
+def to_floats(values: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    """Returns scalar tensors as floats, with one wait for the device."""
+    if not values:
+        return {}
+    numbers = torch.stack([value.detach().double() for value in values.values()]).tolist()
+    return dict(zip(values, numbers, strict=True))
+
+
+def has_dropout(model: torch.nn.Module) -> bool:
+    """Returns whether a module of `model` draws random numbers while it learns."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd) and module.p > 0:
+            return True
+        if isinstance(module, (torch.nn.RNNBase, torch.nn.MultiheadAttention)) and module.dropout > 0:
+            return True
+    return False

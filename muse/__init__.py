@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "load": "muse.cli.load",
     "load_params": "muse.cli.load",
+    "compare": "muse.cli.compare",
     "assemble": "muse.experiments.assemble",
     "Experiment": "muse.experiments.assemble",
     "make": "muse.envs.env",

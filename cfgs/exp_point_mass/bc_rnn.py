@@ -8,6 +8,7 @@ from cfgs.model import bc_rnn
 from cfgs.policy import gcbc
 from cfgs.trainer import goal_trainer
 from configs.fields import Field as F
+from muse.envs.vector_env import VectorEnv
 
 data = np_seq.export & d(file=F("dataset", "data/point_mass/{}.npz".format))
 
@@ -21,6 +22,7 @@ export = d(
     env_train=point_mass.export,
     dataset_train=data & d(load_episode_range=[0.0, 0.9]),
     dataset_holdout=data & d(load_episode_range=[0.9, 1.0]),
+    vector_env=d(cls=VectorEnv, num_envs=16),
     model=bc_rnn.export & d(device=F("device"), action_decoder=d(hidden_size=64), normalize_states=True),
     policy=gcbc.export,
     trainer=goal_trainer.export

@@ -42,13 +42,25 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     amount.add_argument("--max_eps", type=positive_int, metavar="N", help="episodes to collect, those of --continue included")
     amount.add_argument("--max_steps", type=positive_int, metavar="N", help="collect until the data has so many steps")
     parser.add_argument("--save_file", required=True, metavar="FILE", help="where to save (.npz, or a .muse folder)")
-    parser.add_argument("--save_every_n_episodes", type=int, default=100, metavar="N", help="save that often along the way; 0: at the end only (default: 100)")
+    parser.add_argument(
+        "--save_every_n_episodes",
+        type=int,
+        default=100,
+        metavar="N",
+        help="save that often along the way; 0: at the end only (default: 100)",
+    )
     parser.add_argument("--only_successful", action="store_true", help="leave out episodes that failed")
-    parser.add_argument("--continue", dest="is_continue", action="store_true", help="add to the file, from the seed after its last episode's")
+    parser.add_argument(
+        "--continue", dest="is_continue", action="store_true", help="add to the file, from the seed after its last episode's"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     parser.add_argument("--seed", type=int, default=0, help="seed of the episodes (default: 0)")
-    parser.add_argument("--num_envs", type=positive_int, default=None, metavar="N", help="environments stepped together (default: the recipe's)")
-    parser.add_argument("--model_file", metavar="FILE", help="checkpoint in models/, or a path (default: best_model.pt, else model.pt)")
+    parser.add_argument(
+        "--num_envs", type=positive_int, default=None, metavar="N", help="environments stepped together (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--model_file", metavar="FILE", help="checkpoint in models/, or a path (default: best_model.pt, else model.pt)"
+    )
     parser.add_argument("--no_model_file", action="store_true", help="act with first weights")
     parser.add_argument("--random_policy", action="store_true", help="uniform random actions")
     return run(_work, parser, argv)
@@ -61,7 +73,13 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     params, root, manager = load_config(args, unknown)
     needs_model = not args.random_policy and getattr(getattr(params.get("policy"), "cls", None), "uses_model", True)
     with logging_to(debug=args.debug):
-        experiment = assemble(params, root.get_exp_name(), with_datasets=needs_model and args.no_model_file, with_model=needs_model, num_envs=args.num_envs)
+        experiment = assemble(
+            params,
+            root.get_exp_name(),
+            with_datasets=needs_model and args.no_model_file,
+            with_model=needs_model,
+            num_envs=args.num_envs,
+        )
         try:
             if experiment.vector_env is None:
                 raise ExperimentError(args.config, "no environment", "a recipe with a group 'env_train'")
@@ -76,7 +94,11 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
             recorder = _collect(args, experiment, policy, dataset)
         finally:
             experiment.close()
-    new = f", {recorder.solved / recorder.taken:.0%} of {recorder.taken} new ones solved" if recorder.taken else ", none of them new"
+    new = (
+        f", {recorder.solved / recorder.taken:.0%} of {recorder.taken} new ones solved"
+        if recorder.taken
+        else ", none of them new"
+    )
     print(f"{path}: {dataset.get_num_episodes()} episodes, {dataset.num_rows} steps{new}")
     return 0
 
@@ -95,11 +117,21 @@ def _open_dataset(args: argparse.Namespace, experiment: Experiment, path: Path) 
         return dataset
     before = dataset.meta.get("collection")
     if not isinstance(before, dict) or before.get("seed") != args.seed:
-        raise OptionError(f"{path}: --seed {args.seed}", f"the file was collected as {before}", "the seed that it was begun with", "--seed, or another --save_file")
+        raise OptionError(
+            f"{path}: --seed {args.seed}",
+            f"the file was collected as {before}",
+            "the seed that it was begun with",
+            "--seed, or another --save_file",
+        )
     for key in ("class", "params"):
         old, new = dataset.meta.get("fingerprint", {}).get(key), meta["fingerprint"][key]
         if json.dumps(old) != json.dumps(new):
-            raise FingerprintError(f"{path}: environment's {key}", str(old), str(new), "the options that the file was begun with, or another --save_file")
+            raise FingerprintError(
+                f"{path}: environment's {key}",
+                str(old),
+                str(new),
+                "the options that the file was begun with, or another --save_file",
+            )
     return dataset
 
 
@@ -114,7 +146,12 @@ def _collect(args: argparse.Namespace, experiment: Experiment, policy: Policy, d
     # A number beyond any collection: `close` saves at the end.
     recorder = DatasetRecorder(dataset, args.save_every_n_episodes or 2**62, args.only_successful, write_down)
     loop = RolloutLoop(
-        experiment.vector_env, policy, experiment.model, goal_policy=experiment.goal_policy, reward=experiment.reward, recorders=[recorder]
+        experiment.vector_env,
+        policy,
+        experiment.model,
+        goal_policy=experiment.goal_policy,
+        reward=experiment.reward,
+        recorders=[recorder],
     )
     seeds = _seeds(args.seed, before, args.max_eps)
     total, unit, initial = (args.max_eps, "episodes", before) if args.max_eps else (args.max_steps, "steps", dataset.num_rows)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from configs.helpers import get_script_parser, load_base_config
-
 from muse.experiments.assemble import ROOT_KEYS
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.utils.errors import MuseError
@@ -30,13 +29,19 @@ def make_parser(prog: str | None, description: str, config: bool = True) -> argp
     return parser
 
 
-def run(work: Callable[[argparse.Namespace, list[str]], int], parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+def run(
+    work: Callable[[argparse.Namespace, list[str]], int],
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+) -> int:
     """Parses a command line, does the work and returns the exit status.
 
     A mistake of the user prints as its message alone, with status 2 for a wrong command line or config and 1 otherwise;
     `--debug` shows the traceback too. An interrupt gives 130.
     """
     args, unknown = parser.parse_known_args(None if argv is None else list(argv))
+    if unknown and not hasattr(args, "config"):
+        parser.error(f"unknown arguments: {' '.join(unknown)}")
     try:
         return work(args, unknown)
     except MuseError as error:

@@ -6,13 +6,18 @@ from os import PathLike
 from pathlib import Path
 
 from configs.helpers import load_base_config
-
 from muse.cli.evaluate import restore
 from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble
 from muse.experiments.file_manager import ExperimentFileManager
 
 
-def load(folder: str | PathLike[str], *options: str, model_file: str | None = None, with_datasets: bool = False) -> Experiment:
+def load(
+    folder: str | PathLike[str],
+    *options: str,
+    model_file: str | None = None,
+    with_datasets: bool = False,
+    num_envs: int | None = None,
+) -> Experiment:
     """Rebuilds a trained experiment, weights included.
 
         experiment = muse.load("experiments/point_mass/...")
@@ -23,6 +28,7 @@ def load(folder: str | PathLike[str], *options: str, model_file: str | None = No
         options: Words of a command line after the recipe: `"%env_train", "--num_obstacles", "5"`.
         model_file: Checkpoint in `models/`, or a path; the best one, or else the latest, when None.
         with_datasets: Load the data too.
+        num_envs: Environments stepped together in `vector_env`; what the recipe says when None.
 
     Returns:
         The experiment, its model in evaluation mode.
@@ -33,7 +39,7 @@ def load(folder: str | PathLike[str], *options: str, model_file: str | None = No
     """
     manager = ExperimentFileManager.open(Path(folder))
     params, root = load_base_config(f"exp={manager.exp_dir}", list(options), reads=ROOT_KEYS)
-    experiment = assemble(params, root.get_exp_name(), with_datasets=with_datasets)
+    experiment = assemble(params, root.get_exp_name(), with_datasets=with_datasets, num_envs=num_envs)
     if experiment.model is not None:
         restore(experiment, manager, model_file)
         experiment.model.eval()

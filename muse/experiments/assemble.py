@@ -46,7 +46,8 @@ class Experiment:
         params: The resolved tree that everything was made from.
         name: The experiment's name, or an empty string.
         seed: Root of every random stream.
-        env_spec: The environment's spec with the model's additions.
+        env_spec: The environment's spec with the model's additions, for all but the environments.
+        own_spec: The environment's spec alone.
         env_group: The env's group, for making more of them.
         vector_env: `B` envs stepped together.
     """
@@ -55,6 +56,7 @@ class Experiment:
     name: str
     seed: int
     env_spec: EnvSpec
+    own_spec: EnvSpec
     env_group: AttrDict | None = None
     vector_env: VectorEnv | None = None
     env_holdout: VectorEnv | None = None
@@ -78,14 +80,14 @@ class Experiment:
         if self._env is None:
             if self.env_group is None:
                 raise AssemblyError("experiment", "no environment", "a recipe with a group 'env_train'")
-            self._env = make(self.env_group["cls"], self.env_group, self.env_spec)
+            self._env = make(self.env_group["cls"], without_names(self.env_group), self.own_spec)
         return self._env
 
     def make_vector_env(self, num_envs: int | None = None) -> VectorEnv:
         """Returns new envs stepped together, `num_envs` of them or as many as the recipe says."""
         if self.env_group is None:
             raise AssemblyError("experiment", "no environment", "a recipe with a group 'env_train'")
-        return _make_vector_env(self.params, self.env_group, self.env_spec, num_envs)
+        return _make_vector_env(self.params, self.env_group, self.own_spec, num_envs)
 
     def close(self) -> None:
         """Closes every environment."""
@@ -117,13 +119,14 @@ def assemble(
     params = AttrDict(dict(params.items()))
     seed = _int_of(params, "seed", 0)
     env_group = params["env_train"] if is_group(params.get("env_train")) else None
-    env_spec = make_spec(params)
+    own_spec = make_own_spec(params)
+    env_spec = extend_spec(own_spec, params)
 
-    experiment = Experiment(params, name, seed, env_spec, env_group)
+    experiment = Experiment(params, name, seed, env_spec, own_spec, env_group)
     if with_env and env_group is not None:
-        experiment.vector_env = _make_vector_env(params, env_group, env_spec, num_envs)
+        experiment.vector_env = _make_vector_env(params, env_group, own_spec, num_envs)
         if is_group(params.get("env_holdout")):
-            experiment.env_holdout = _make_vector_env(params, params["env_holdout"], env_spec, num_envs)
+            experiment.env_holdout = _make_vector_env(params, params["env_holdout"], own_spec, num_envs)
     if with_datasets:
         experiment.datasets_train = make_datasets(params, "dataset_train", env_spec)
         experiment.datasets_holdout = make_datasets(params, "dataset_holdout", env_spec, experiment.datasets_train)
@@ -139,8 +142,12 @@ def assemble(
 
 
 def make_spec(params: Mapping[str, Any]) -> EnvSpec:
-    """Returns the spec that `env_train` has under its options, with the values of the group `env_spec` over it and the
-    model's additions.
+    """Returns the environment's spec with the model's additions; see `make_own_spec`."""
+    return extend_spec(make_own_spec(params), params)
+
+
+def make_own_spec(params: Mapping[str, Any]) -> EnvSpec:
+    """Returns the spec that `env_train` has under its options, with the values of the group `env_spec` over it.
 
     Raises:
         AssemblyError: When the recipe has neither an env nor a whole spec.
@@ -152,6 +159,11 @@ def make_spec(params: Mapping[str, Any]) -> EnvSpec:
         spec = build(spec_group, where="env_spec")
     else:
         raise AssemblyError("recipe", "neither 'env_train' nor 'env_spec'", "a group with a 'cls' for one of them")
+    return spec
+
+
+def extend_spec(spec: EnvSpec, params: Mapping[str, Any]) -> EnvSpec:
+    """Returns `spec` with what the recipe's model adds to it."""
     model_group = params.get("model")
     if is_group(model_group) and hasattr(model_group["cls"], "get_spec_leaves"):
         spec = spec.extended(model_group["cls"].get_spec_leaves(model_group, spec))
@@ -161,7 +173,11 @@ def make_spec(params: Mapping[str, Any]) -> EnvSpec:
 def _chosen_options(group: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the options of a group that differ from the defaults of its class, which resolving has filled in."""
     defaults = {argument.name: argument.default for argument in getattr(group.get("cls"), "predefined_arguments", ())}
-    return {key: value for key, value in group.items() if key not in ("exp_name", "extra_exp_name") and not (key in defaults and value == defaults[key])}
+    return {
+        key: value
+        for key, value in group.items()
+        if key not in ("exp_name", "extra_exp_name") and not (key in defaults and value == defaults[key])
+    }
 
 
 def without_names(group: Mapping[str, Any]) -> AttrDict:
@@ -226,7 +242,7 @@ def check_fit(experiment: Experiment) -> None:
         if model is None or len(dataset) == 0:
             continue
         inputs, outputs = dataset.get_batch(np.arange(min(2, len(dataset))), torch_device=getattr(model, "device", "cpu"))
-        spec.check(inputs, (*model.input_names, *model.target_names), where="first batch")
+        spec.check(inputs, model.batch_names, where="first batch")
         was_training = model.training
         model.eval()
         with torch.no_grad():

@@ -138,7 +138,13 @@ class Trainer(BaseClass):
         self.best = BestModel(choose_best_names(self.track_best_name, self.rollout_envs, has_holdout))
         self._losses: dict[int, torch.Tensor] = {}
         self._shown: dict[str, Any] = {}
+        #: Scalars of the present step. They are written together when the step is over, so that a step is written whole or not at all.
+        self._unwritten: dict[str, float] = {}
         self._saved_step = -1
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Makes what a subclass adds."""
 
     @property
     def rollout_envs(self) -> tuple[str, ...]:
@@ -185,7 +191,7 @@ class Trainer(BaseClass):
             SystemExit: With status 130 or 143, after a signal and the save that follows it.
             TrainerError: When the loss is not finite. The last save stays as it was.
         """
-        self.writer.truncate(self.step)
+        self.writer.truncate(self.step if self.is_settled else self.step - 1)
         if self.step >= self.max_steps:
             _log.warning("the run has its %d steps already; a larger trainer/max_steps goes on", self.step)
         description = f"{count_parameters(self.model):,} parameters"
@@ -224,8 +230,10 @@ class Trainer(BaseClass):
         self._step_envs(step, stop)
         self._train(step)
         self.step = step
-        self._hold_out(step)
-        self._roll_out(step, stop)
+        self._hold_out()
+        self._roll_out(stop)
+        if self.is_settled:
+            self._write_step()
         if self._save_schedule.is_due(step):
             self._save()
         if self._numbered_schedule.is_due(step):
@@ -237,8 +245,13 @@ class Trainer(BaseClass):
     def _step_envs(self, step: int, stop: StopSignals) -> None:
         """Collects data before learning."""
 
-    def _roll_out(self, step: int, stop: StopSignals) -> None:
+    def _roll_out(self, stop: StopSignals) -> None:
         """Evaluates after learning."""
+
+    def _write_step(self) -> None:
+        for name, value in self._unwritten.items():
+            self.writer.scalar(name, value, self.step)
+        self._unwritten = {}
 
     def _train(self, step: int) -> None:
         every = self.write_to_tensorboard_every_n_train_steps
@@ -255,33 +268,29 @@ class Trainer(BaseClass):
             if writes:
                 values = {"loss": result.loss, **result.terms}
                 values.update({} if norm is None else {"grad_norm": norm})
-                self._write_train(_prefixed("train", i), values, rates, step)
+                self._note_train(_prefixed("train", i), values, rates, step)
 
-    def _write_train(self, prefix: str, values: Mapping[str, torch.Tensor], rates: Sequence[float], step: int) -> None:
+    def _note_train(self, prefix: str, values: Mapping[str, torch.Tensor], rates: Sequence[float], step: int) -> None:
         floats = to_floats(values)
-        self._write({f"{prefix}/{name}": value for name, value in floats.items()}, step)
-        self._write({f"{prefix}/learning_rate_pg_{k}": rate for k, rate in enumerate(rates)}, step)
+        self._unwritten.update({f"{prefix}/{name}": value for name, value in floats.items()})
+        self._unwritten.update({f"{prefix}/learning_rate_pg_{k}": rate for k, rate in enumerate(rates)})
         if prefix == "train":
             self._shown["loss"] = floats["loss"]
         _check_finite(floats["loss"], f"{prefix}/loss", step)
 
-    def _hold_out(self, step: int) -> None:
-        if not self._holdout_schedule.is_due(step):
+    def _hold_out(self) -> None:
+        if not self._holdout_schedule.is_due(self.step):
             return
         scalars = {}
         with self.acting_weights():
             for i, holdout in enumerate(self.holdout_losses):
                 scalars.update({f"{_prefixed('holdout', i)}/{name}": value for name, value in holdout.compute().items()})
-        self._write(scalars, step)
-        self._offer(scalars, step)
+        self._unwritten.update(scalars)
+        self._offer(scalars)
 
-    def _write(self, scalars: Mapping[str, float], step: int) -> None:
-        for name, value in scalars.items():
-            self.writer.scalar(name, value, step)
-
-    def _offer(self, scalars: Mapping[str, float], step: int) -> None:
+    def _offer(self, scalars: Mapping[str, float]) -> None:
         """Writes the best model when `scalars` say that this is it."""
-        if self.best.take(scalars, step):
+        if self.best.take(scalars, self.step):
             self._save_model(BEST_FILE, dict(zip(self.best.names, self.best.values or (), strict=True)))
 
     def _log_step(self) -> None:
@@ -329,6 +338,7 @@ class Trainer(BaseClass):
             "learner": self.learner.state(),
             "average": None if self.average is None else self.average.state(),
             "train_steps": list(self._train_steps),
+            "unwritten": dict(self._unwritten),
             "best": {"names": list(self.best.names), "values": self.best.values, "step": self.best.step},
         }
 
@@ -356,6 +366,7 @@ class Trainer(BaseClass):
             ) from error
         self._restore_average(state["average"])
         self._train_steps = list(state["train_steps"])
+        self._unwritten = dict(state["unwritten"])
         if tuple(state["best"]["names"]) == self.best.names:
             self.best.values, self.best.step = state["best"]["values"], state["best"]["step"]
         self.step = self._saved_step = step

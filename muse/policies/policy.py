@@ -44,6 +44,8 @@ class Policy(BaseClass, ABC):
         Argument("timeout", type=int, default=0, help="actions after which an episode is ended; 0: never", unit="steps"),
     ]
 
+    timeout: int
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         self.params = params
         self.env_spec = env_spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,12 @@ class GCBCPolicy(RowPolicy):
         ),
         Argument("online_action_postproc_fn", help="fn(model, obs, goal, action) -> action, before clipping"),
     ]
+
+    recurrent: bool
+    replan_horizon: int
+    sample: bool
+    policy_out_names: list[str] | None
+    online_action_postproc_fn: Callable[..., Mapping[str, Any]] | None
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)

@@ -129,6 +129,11 @@ class PIDPolicy(RowPolicy):
     value_name: str
     target_name: str
     action_name: str | None
+    dt: float
+    k_p: Gain
+    k_i: Gain
+    k_d: Gain
+    difference_fn: Callable[[np.ndarray, np.ndarray], np.ndarray] | None
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)

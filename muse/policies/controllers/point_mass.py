@@ -35,6 +35,11 @@ class PointMassExpert(RowPolicy):
         Argument("action_noise_std", type=float, default=0.0, help="standard deviation of noise added to the action"),
     ]
 
+    obstacle_radius: float
+    margin: float
+    ego_speed: float
+    action_noise_std: float
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)
         for name in ("ego", "target", "action"):

@@ -3,35 +3,93 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 
 from muse.datasets.dataset import DataError, Dataset
 from muse.envs.vector_env import VectorEnv
+from muse.metrics.tracker import Tracker
 from muse.rollouts.recorder import Recorder
 from muse.rollouts.video_recorder import VideoRecorder
 from muse.specs import Episode
 
-__all__ = ["DatasetRecorder", "VideoRecorder"]
+__all__ = ["DatasetRecorder", "OrderedRecorder", "TrackerRecorder", "VideoRecorder"]
 
 logger = logging.getLogger(__name__)
 
 
-class DatasetRecorder(Recorder):
-    """Adds episodes to a dataset in the order of their seeds, so that the dataset does not depend on how many envs ran.
+class OrderedRecorder(Recorder, ABC):
+    """Takes episodes in the order of their seeds, so that what it makes of them does not depend on how many envs ran.
 
-    An episode that ends before an earlier one waits for it. What is in the dataset is always the episodes of the first
-    `taken` seeds: when the loop is closed early, the ones that still wait are dropped, and a later run can go on from there.
+    An episode that ends before an earlier one waits for it. When the loop is closed early, the ones that still wait are dropped:
+    what was taken is always the episodes of the first `taken` seeds, and a later run can go on from there.
+
+    Attributes:
+        taken: Episodes taken, over all queues.
+        solved: Those of them that succeeded.
+    """
+
+    def __init__(self) -> None:
+        self.taken = self.solved = 0
+        self._first = 0
+        self._waiting: dict[int, Episode] = {}
+
+    def start(self, env: VectorEnv) -> None:
+        """Expects indices from 0 again."""
+        self._waiting.clear()
+        self._first = self.taken
+
+    def end(self, row: int, index: int, episode: Episode) -> None:
+        """Takes the episode, and those that waited for it."""
+        self._waiting[self._first + index] = episode
+        while self.taken in self._waiting:
+            following = self._waiting.pop(self.taken)
+            self.taken += 1
+            self.solved += bool(following.success)
+            self.take(following)
+
+    @abstractmethod
+    def take(self, episode: Episode) -> None:
+        """Takes the next episode."""
+
+    def close(self) -> None:
+        """Drops the episodes that wait."""
+        self._waiting.clear()
+
+
+class TrackerRecorder(OrderedRecorder):
+    """Adds episodes to trackers.
+
+    Args:
+        trackers: By name, as a recipe lists them.
+    """
+
+    def __init__(self, trackers: Mapping[str, Tracker]) -> None:
+        super().__init__()
+        self.trackers = dict(trackers)
+
+    def take(self, episode: Episode) -> None:
+        """Adds the episode to every tracker."""
+        for tracker in self.trackers.values():
+            tracker.add(episode)
+
+    def values(self) -> dict[str, float]:
+        """Returns what the trackers say, by `"<tracker>/<value>"`."""
+        return {f"{key}/{name}": value for key, tracker in self.trackers.items() for name, value in tracker.values().items()}
+
+
+class DatasetRecorder(OrderedRecorder):
+    """Adds episodes to a dataset.
 
     Args:
         dataset: Grows by the episodes; `add_episode` is called for each.
-        save_every_n_episodes: Call `dataset.save()` whenever so many more were taken in, and at the end; 0 leaves saving to
+        save_every_n_episodes: Call `dataset.save()` whenever so many more were taken, and at the end; 0 leaves saving to
             whoever made the dataset.
         only_successful: Leave out episodes that did not succeed.
         before_save: Called with `taken` before each save, to write down how far the collection is.
 
     Attributes:
-        taken, added: Seeds whose episodes were taken in, and how many of those episodes are in the dataset.
-        solved: Episodes taken in that succeeded.
+        added: Episodes taken that are in the dataset.
 
     Raises:
         DataError: At construction, for `save_every_n_episodes` with a dataset that cannot save.
@@ -44,6 +102,7 @@ class DatasetRecorder(Recorder):
         only_successful: bool = False,
         before_save: Callable[[int], None] | None = None,
     ) -> None:
+        super().__init__()
         if save_every_n_episodes < 0 or (save_every_n_episodes and not callable(getattr(dataset, "save", None))):
             got = f"{save_every_n_episodes} with a {type(dataset).__name__}"
             raise DataError(
@@ -51,35 +110,21 @@ class DatasetRecorder(Recorder):
             )
         self.dataset, self.save_every_n_episodes, self.only_successful = dataset, save_every_n_episodes, only_successful
         self.before_save = before_save
-        self.taken = self.added = self.solved = 0
+        self.added = 0
         self._saved = 0
-        self._first = 0
-        self._waiting: dict[int, Episode] = {}
 
-    def start(self, env: VectorEnv) -> None:
-        """Expects indices from 0 again."""
-        self._waiting.clear()
-        self._first = self.taken
-
-    def end(self, row: int, index: int, episode: Episode) -> None:
-        """Adds the episode, and those that waited for it."""
-        self._waiting[self._first + index] = episode
-        while self.taken in self._waiting:
-            self._add(self._waiting.pop(self.taken))
-
-    def close(self) -> None:
-        """Saves where that was asked for."""
-        self._waiting.clear()
-        if self.save_every_n_episodes and self.taken > self._saved:
-            self._save()
-
-    def _add(self, episode: Episode) -> None:
-        self.taken += 1
-        self.solved += bool(episode.success)
+    def take(self, episode: Episode) -> None:
+        """Adds the episode, and saves when it is time."""
         if episode.success or not self.only_successful:
             self.dataset.add_episode(episode)
             self.added += 1
         if self.save_every_n_episodes and self.taken - self._saved >= self.save_every_n_episodes:
+            self._save()
+
+    def close(self) -> None:
+        """Saves where that was asked for."""
+        super().close()
+        if self.save_every_n_episodes and self.taken > self._saved:
             self._save()
 
     def _save(self) -> None:

@@ -7,10 +7,12 @@ from muse.datasets.np_dataset import NpDataset
 from muse.envs.env import make, make_env_spec
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.envs.vector_env import VectorEnv
+from muse.metrics.extract_metric import ExtractMetric
+from muse.metrics.tracker import BufferedTracker
 from muse.policies.controllers.point_mass import PointMassExpert
 from muse.policies.random_policy import RandomPolicy
 from muse.rollouts.loop import RolloutLoop, run_episodes
-from muse.rollouts.recorders import DatasetRecorder
+from muse.rollouts.recorders import DatasetRecorder, TrackerRecorder
 from muse.testing.fake_env import FakeEnv
 
 SPEC = make_env_spec(FakeEnv)
@@ -143,3 +145,18 @@ def test_an_error_of_the_dataset_is_not_swallowed():
 
     with pytest.raises(DataError, match="frozen"):
         collect(2, DatasetRecorder(Full()), range(3))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_trackers_are_given_the_episodes_in_the_order_of_their_seeds(count):
+    def tracker(**options):
+        return BufferedTracker(AttrDict(metric=AttrDict(cls=ExtractMetric, key="reward"), buffer_len=3, **options))
+
+    recorder = TrackerRecorder({"env_train": tracker(time_agg="sum"), "best": tracker(time_agg="max", episode_agg="max")})
+    episodes = collect(count, recorder, range(11), success_rate=0.6)
+    returns = [episode.total() for episode in episodes]
+    assert recorder.values() == {"env_train/reward": pytest.approx(np.mean(returns[-3:])), "best/reward": max(returns[-3:])}
+    assert recorder.trackers["env_train"].num_episodes == recorder.taken == 11
+    assert recorder.solved == sum(returns)
+    by_order = [episode["reward"] for episode in recorder.trackers["env_train"].state()["buffer"]]
+    assert by_order == returns[-3:] and recorder.solved == sum(episode.success for episode in episodes)

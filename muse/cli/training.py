@@ -57,7 +57,7 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
                 _log.debug("changed since the run: %s", change)
             experiment = assemble(params, root.get_exp_name(), with_env=with_env)
             try:
-                _train(args, experiment, manager, json.loads(root.get_resolved_json()), with_env)
+                _train(args, experiment, manager, root.get_resolved_json(), with_env)
             finally:
                 experiment.close()
         except Exception:
@@ -70,7 +70,7 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
 
 def make_folder(args: argparse.Namespace, root: Any, manager: ExperimentFileManager | None) -> ExperimentFileManager:
     """Makes the folder of a new run, or opens the one to resume."""
-    texts = (root.get_config_text(), root.get_args_text(), root.get_resolved_json())
+    texts = (root.get_config_text(), root.get_args_text(), json.dumps(root.get_resolved_json(), indent=1) + "\n")
     folder = manager.exp_dir if manager is not None and args.is_continue else experiment_path(root.get_exp_name(), args.base_dir)
     if args.is_continue and Path(folder).is_dir():
         return ExperimentFileManager.resume(folder, *texts)

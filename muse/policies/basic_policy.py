@@ -9,7 +9,7 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.models.model import Model
-from muse.policies.inference import MODEL_ARGUMENTS, ModelView, all_tensors, device_of, take, to_tensor
+from muse.policies.inference import MODEL_ARGUMENTS, ModelView, all_tensors, take, to_tensor
 from muse.policies.memory_policy import Tensors, forward_inputs
 from muse.policies.row_policy import RowPolicy
 from muse.specs import EnvSpec
@@ -42,7 +42,7 @@ class BasicPolicy(RowPolicy):
     def get_action(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
         """See `Policy.get_action`."""
         model = self._view.look(model, "BasicPolicy")
-        device = device_of(model)
+        device = self._view.device
         seen, wanted = all_tensors(obs, device), all_tensors(goal, device)
         batch, horizon = next(iter({**seen, **wanted}.values())).shape[:2] if seen or wanted else (len(self.steps), 1)
         self.count_rows(batch)

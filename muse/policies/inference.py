@@ -15,6 +15,7 @@ from muse.policies.policy import PolicyError
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
+from muse.utils.torch_utils import without_onednn
 
 #: Up to this many rows, an LSTM or GRU step is faster without oneDNN, which reorders the weights in every call (at one row,
 #: 2x400 units: 0.36 ms against 0.9 to 2.4 ms).
@@ -42,6 +43,8 @@ class ModelView:
 
     def __init__(self) -> None:
         self.memory: Any = None
+        #: Where the model's parameters lie at present.
+        self.device = torch.device("cpu")
         self._model: weakref.ref[Model] | None = None
         self.input_names: tuple[str, ...] = ()
         self.noise_size = 0
@@ -63,6 +66,7 @@ class ModelView:
             is_recurrent = any(isinstance(module, torch.nn.RNNBase) for module in modules)
             # Convolutions need oneDNN more than recurrent layers suffer from it.
             self._has_slow_kernels = is_recurrent and not any(isinstance(m, torch.nn.modules.conv._ConvNd) for m in modules)
+        self.device = device_of(model)
         return model
 
     def run(
@@ -77,7 +81,7 @@ class ModelView:
         Raises:
             PolicyError: When `forward` returns no mapping, or a memory whose rows the model cannot reset.
         """
-        with self.inference(device_of(model), len(begin)):
+        with self._inference(len(begin)):
             outputs = forward(self._begin(model, begin, wanted_by))
         if not isinstance(outputs, Mapping):
             raise PolicyError(wanted_by, f"a model's output that is a {type(outputs).__name__}", "a mapping of outputs by name")
@@ -97,18 +101,11 @@ class ModelView:
         return model.reset_rows(self.memory, rows)
 
     @contextlib.contextmanager
-    def inference(self, device: torch.device, rows: int) -> Iterator[None]:
+    def _inference(self, rows: int) -> Iterator[None]:
         """A block without gradients, and without oneDNN where that is faster."""
-        switch = self._has_slow_kernels and device.type == "cpu" and rows <= FEW_ROWS and torch.backends.mkldnn.enabled
-        with torch.inference_mode():
-            if not switch:
-                yield
-                return
-            torch.backends.mkldnn.enabled = False
-            try:
-                yield
-            finally:
-                torch.backends.mkldnn.enabled = True
+        is_slow = self._has_slow_kernels and self.device.type == "cpu" and rows <= FEW_ROWS
+        with torch.inference_mode(), without_onednn() if is_slow else contextlib.nullcontext():
+            yield
 
 
 def device_of(model: Model | None) -> torch.device:

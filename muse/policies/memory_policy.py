@@ -10,7 +10,7 @@ from attrdict import AttrDict
 from torch import Tensor
 
 from muse.models.model import Model
-from muse.policies.inference import MODEL_ARGUMENTS, ModelView, all_tensors, device_of, take, to_tensor
+from muse.policies.inference import MODEL_ARGUMENTS, ModelView, all_tensors, take, to_tensor
 from muse.policies.policy import PolicyError
 from muse.policies.row_policy import RowPolicy
 from muse.specs import EnvSpec
@@ -72,7 +72,7 @@ class MemoryPolicy(RowPolicy):
     def get_action(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
         """See `Policy.get_action`."""
         model = self._view.look(model, "MemoryPolicy")
-        device = device_of(model)
+        device = self._view.device
         seen, wanted = all_tensors(obs, device), all_tensors(goal, device)
         begin = self.steps == 0
         batch, horizon = next(iter({**seen, **wanted}.values())).shape[:2] if seen or wanted else (len(begin), 1)

@@ -9,7 +9,7 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.models.model import Model
-from muse.policies.inference import MODEL_ARGUMENTS, ModelView, device_of, take, to_tensor, to_tensors
+from muse.policies.inference import MODEL_ARGUMENTS, ModelView, take, to_tensor, to_tensors
 from muse.policies.policy import PolicyError
 from muse.policies.row_policy import RowPolicy, as_array
 from muse.specs import EnvSpec
@@ -71,7 +71,7 @@ class GCBCPolicy(RowPolicy):
         """See `Policy.get_action`."""
         view = self._view
         model = view.look(model, "GCBCPolicy")
-        device = device_of(model)
+        device = view.device
         inputs = to_tensors(obs, goal, view.input_names, device, "GCBCPolicy")
         begin = self._rows_to_begin()
         rows, horizon = next(iter(inputs.values())).shape[:2] if inputs else (len(begin), 1)
@@ -79,7 +79,7 @@ class GCBCPolicy(RowPolicy):
         if self.sample and view.noise_size:
             inputs["noise"] = to_tensor(self.draw_normal(horizon, view.noise_size), device)
         outputs = view.run(model, begin, "GCBCPolicy", lambda memory: model(inputs, memory))
-        action = take(outputs, self._out_names, "GCBCPolicy.get_action")
+        action: Mapping[str, Any] = take(outputs, self._out_names, "GCBCPolicy.get_action")
         if self.online_action_postproc_fn is not None:
             action = {name: as_array(value)[:, -1] for name, value in action.items()}
             action = self.online_action_postproc_fn(model, obs, goal, action)

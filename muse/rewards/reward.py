@@ -1,9 +1,9 @@
 """The contract of rewards. The loop that calls it (`muse.rollouts`), for `B` envs at once:
 
-    reward.reset_reward(rows)                                       # rows (B,) bool: those that begin an episode
-    action = policy.get_action(model, obs, goal)
-    next_obs, next_goal, done = env.step(action)
-    value = reward.get_reward(model, obs, goal, action, next_obs, next_goal, done)    # (B, 1) float32
+reward.reset_reward(rows)                                       # rows (B,) bool: those that begin an episode
+action = policy.get_action(model, obs, goal)
+next_obs, next_goal, done = env.step(action)
+value = reward.get_reward(model, obs, goal, action, next_obs, next_goal, done)    # (B, 1) float32
 """
 
 from __future__ import annotations

@@ -144,7 +144,13 @@ def _collect(args: argparse.Namespace, experiment: Experiment, policy: Policy, d
         collection["episodes_seen"] = before + taken
 
     # A number beyond any collection: `close` saves at the end.
-    recorder = DatasetRecorder(dataset, args.save_every_n_episodes or 2**62, args.only_successful, write_down)
+    recorder = DatasetRecorder(
+        dataset,
+        args.save_every_n_episodes or 2**62,
+        args.only_successful,
+        max(0, (args.max_steps or 0) - dataset.num_rows),
+        write_down,
+    )
     loop = RolloutLoop(
         experiment.vector_env,
         policy,

@@ -42,7 +42,7 @@ class OrderedRecorder(Recorder, ABC):
     def end(self, row: int, index: int, episode: Episode) -> None:
         """Takes the episode, and those that waited for it."""
         self._waiting[self._first + index] = episode
-        while self.taken in self._waiting:
+        while self.taken in self._waiting and not self.is_full:
             following = self._waiting.pop(self.taken)
             self.taken += 1
             self.solved += bool(following.success)
@@ -86,6 +86,7 @@ class DatasetRecorder(OrderedRecorder):
         save_every_n_episodes: Call `dataset.save()` whenever so many more were taken, and at the end; 0 leaves saving to
             whoever made the dataset.
         only_successful: Leave out episodes that did not succeed.
+        max_rows: Take no more episodes once so many rows were added; 0: no limit. [steps]
         before_save: Called with `taken` before each save, to write down how far the collection is.
 
     Attributes:
@@ -100,6 +101,7 @@ class DatasetRecorder(OrderedRecorder):
         dataset: Dataset,
         save_every_n_episodes: int = 0,
         only_successful: bool = False,
+        max_rows: int = 0,
         before_save: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
@@ -109,7 +111,8 @@ class DatasetRecorder(OrderedRecorder):
                 "DatasetRecorder: save_every_n_episodes", got, "0, or a positive number with a dataset that has save()"
             )
         self.dataset, self.save_every_n_episodes, self.only_successful = dataset, save_every_n_episodes, only_successful
-        self.before_save = before_save
+        self.max_rows, self.before_save = max_rows, before_save
+        self.rows = 0
         self.added = 0
         self._saved = 0
 
@@ -118,8 +121,14 @@ class DatasetRecorder(OrderedRecorder):
         if episode.success or not self.only_successful:
             self.dataset.add_episode(episode)
             self.added += 1
+            self.rows += len(episode)
         if self.save_every_n_episodes and self.taken - self._saved >= self.save_every_n_episodes:
             self._save()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `max_rows` is reached."""
+        return 0 < self.max_rows <= self.rows
 
     def close(self) -> None:
         """Saves where that was asked for."""

@@ -150,6 +150,13 @@ class EnvSpec(BaseClass):
         Argument("final_names", type=list, default=[], element_type=str, help="known once, at the end"),
     ]
 
+    observation_names: tuple[str, ...]
+    output_observation_names: tuple[str, ...]
+    goal_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+    param_names: tuple[str, ...]
+    final_names: tuple[str, ...]
+
     def __init__(self, params: Mapping[str, Any]) -> None:
         values = self.read_predefined_params(params)
         roles: dict[str, str] = {}
@@ -265,7 +272,7 @@ class EnvSpec(BaseClass):
                 raise SpecError(f"spec leaf '{name}'", "no finite limits to draw from", "a bounded leaf")
             size = (batch, *leaf.shape)
             if leaf.dtype.kind in "iub":
-                value = rng.integers(leaf.low.astype(np.int64), leaf.high.astype(np.int64), size=size, endpoint=True)
+                value: np.ndarray = rng.integers(leaf.low.astype(np.int64), leaf.high.astype(np.int64), size=size, endpoint=True)
             else:
                 value = rng.uniform(leaf.low, leaf.high, size=size)
             drawn[name] = value.astype(leaf.dtype)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from muse.utils.errors import OptionError, nearest
 
@@ -133,13 +133,13 @@ def known_names(cls: type, params: Mapping[str, Any]) -> set[str]:
     arguments = {argument.name for argument in getattr(cls, "predefined_arguments", ())}
     listed: set[str] = set()
     for name in arguments:
-        value = params[name] if name in params else None
+        value = params.get(name)
         if isinstance(value, (list, tuple)):
             listed.update(item for item in value if isinstance(item, str) and is_group(params.get(item)))
     return arguments | listed | set(RESERVED_KEYS)
 
 
-def is_group(value: Any) -> bool:
+def is_group(value: Any) -> TypeGuard[Mapping[str, Any]]:
     """Returns whether a config value is a group: a mapping with a `cls`."""
     return isinstance(value, Mapping) and "cls" in value
 

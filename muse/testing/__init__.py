@@ -13,6 +13,9 @@ _MODULES = {
     "check_model": "muse.testing.check_model",
     "model_problems": "muse.testing.check_model",
     "env_problems": "muse.testing.check_env",
+    "FakePolicy": "muse.testing.fake_policy",
+    "check_policy": "muse.testing.check_policy",
+    "policy_problems": "muse.testing.check_policy",
 }
 
 __all__ = sorted(_MODULES)

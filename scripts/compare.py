@@ -1,6 +1,6 @@
 """Compare two experiments on the same initial states. `--help` lists the flags."""
 
-from muse.cli.compare import main
+from muse.cli.main import run_script
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script("compare"))

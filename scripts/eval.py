@@ -1,6 +1,6 @@
 """Evaluate an experiment on seeded episodes. `--help` lists the flags."""
 
-from muse.cli.evaluate import main
+from muse.cli.main import run_script
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script("eval"))

@@ -1,6 +1,6 @@
 """Print what a recipe and a command line come to. `--help` lists the flags."""
 
-from muse.cli.resolve import main
+from muse.cli.main import run_script
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script("resolve"))

@@ -1,6 +1,6 @@
 """Train a model from data alone. `--help` lists the flags."""
 
-from muse.cli.train import main
+from muse.cli.main import run_script
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script("train"))

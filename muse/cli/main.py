@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -37,8 +38,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f" (did you mean '{near[0]}'?)" if near else ""
         print(f"muse: no verb '{words[0]}'{hint}; expected one of {', '.join(VERBS)}", file=sys.stderr)
         return 2
-    module = importlib.import_module(VERBS[verb][0])
-    return module.main(words[1:], prog=f"muse {words[0]}")
+    return run_verb(verb, words[1:], f"muse {words[0]}")
+
+
+def run_script(verb: str) -> int:
+    """Runs a verb for `scripts/<verb>.py` and returns its exit status."""
+    return run_verb(verb, sys.argv[1:], sys.argv[0])
+
+
+def run_verb(verb: str, words: Sequence[str], prog: str) -> int:
+    """Imports the module of a verb and runs it.
+
+    Threads of OpenMP are told to sleep while they wait, unless the user has said otherwise: by default they spin, and on a
+    machine that does something else beside, training a small model runs several times slower. This must be said before torch is
+    imported, and here nothing has imported it.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return importlib.import_module(VERBS[verb][0]).main(words, prog=prog)
 
 
 def _usage() -> str:

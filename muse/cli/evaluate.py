@@ -13,6 +13,7 @@ from muse.cli.report import show_evaluation
 from muse.experiments.assemble import Experiment, assemble
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.experiments.logger import logging_to
+from muse.trainers.checkpoint import Checkpoint, restore_model
 
 _DESCRIPTION = """Evaluate a model and policy on seeded episodes and print the success rate with its 95% interval.
 
@@ -38,7 +39,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument("--video", metavar="FILE", help="write a video of the first episodes (mp4)")
     parser.add_argument("--video_eps", type=int, default=9, metavar="N", help="episodes in the video (default: 9)")
     parser.add_argument("--save_dir", metavar="DIR", help="folder for the results instead of the experiment's eval/<time>")
-    parser.add_argument("--print_last_obs", action="store_true", help="print the last observation of every episode")
     return run(_work, parser, argv)
 
 
@@ -59,19 +59,15 @@ def positive_int(text: str) -> int:
     return value
 
 
-def restore(experiment: Experiment, manager: ExperimentFileManager, model_file: str | None) -> Path:
-    """Loads a checkpoint into the experiment's model and returns its path.
+def restore(experiment: Experiment, manager: ExperimentFileManager, model_file: str | None) -> Checkpoint:
+    """Loads a checkpoint into the experiment's model and returns it.
 
     Raises:
         ExperimentError: When the recipe has no model or the checkpoint was made for another spec.
     """
-    from muse.trainers.checkpoint import restore_model
-
     if experiment.model is None:
         raise ExperimentError(str(manager.exp_dir), "the recipe has no group 'model'", "one to load weights into")
-    path = manager.find_model(model_file)
-    restore_model(experiment.model, path)
-    return path
+    return restore_model(experiment.model, manager.find_model(model_file))
 
 
 def random_policy(experiment: Experiment) -> Any:
@@ -113,7 +109,7 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
             started = time.perf_counter()
             with Progress(
                 "evaluate",
-                description=checkpoint.name if checkpoint else type(policy).__name__,
+                description=Path(checkpoint.path).name if checkpoint else type(policy).__name__,
                 total=args.max_eps,
                 unit="episodes",
             ) as bar:
@@ -127,8 +123,11 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     folder = None
     if args.save_dir or (manager is not None and not args.random_policy):
         folder = Path(args.save_dir) if args.save_dir else manager.new_eval_dir()  # type: ignore[union-attr]
-        result.save(folder, checkpoint=str(checkpoint) if checkpoint else type(policy).__name__)
-    show_evaluation(result, seconds, returns=args.track_returns, folder=folder, video=args.video)
+        result.save(folder, checkpoint=checkpoint.path if checkpoint else type(policy).__name__)
+    plots = sorted(manager.plots_dir.glob("*.png")) if manager is not None and not args.random_policy else []
+    show_evaluation(
+        result, seconds, returns=args.track_returns, checkpoint=checkpoint, folder=folder, plots=plots, video=args.video
+    )
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from muse.experiments.file_manager import ExperimentFileManager
 
 if TYPE_CHECKING:
     from muse.rollouts.evaluation import Evaluation
+    from muse.trainers.checkpoint import Checkpoint
 
 
 def print_table(rows: list[tuple[str, str]]) -> None:
@@ -36,8 +38,9 @@ def show_evaluation(
     seconds: float,
     *,
     returns: bool = False,
-    checkpoint: tuple[Path, int] | None = None,
+    checkpoint: Checkpoint | None = None,
     folder: Path | None = None,
+    plots: Sequence[Path] = (),
     video: str | os.PathLike[str] | None = None,
 ) -> None:
     """Prints the table of an evaluation.
@@ -46,8 +49,9 @@ def show_evaluation(
         result: The episodes' records.
         seconds: How long the episodes took [s].
         returns: Show returns.
-        checkpoint: Path and training step of the weights.
+        checkpoint: The weights.
         folder: Where the results were written.
+        plots: Pictures of the training run.
         video: Where the video was written.
     """
     rows = [
@@ -63,9 +67,10 @@ def show_evaluation(
             1, ("returns", f"{result.mean_return:.4g} on average, from {min(result.returns):.4g} to {max(result.returns):.4g}")
         )
     if checkpoint is not None:
-        rows.insert(0, ("checkpoint", f"{checkpoint[0]}, after {checkpoint[1]} training steps"))
+        rows.insert(0, ("checkpoint", f"{checkpoint.path}, after {checkpoint.step} training steps"))
     if folder is not None:
         rows.append(("results", str(folder)))
+    rows += [("plot", str(path)) for path in plots]
     if video is not None:
         rows.append(("video", str(video)))
     print_table(rows)

@@ -94,7 +94,6 @@ class EpisodeStore:
         columns: Shape and type of each step name.
         onetime: Shape and type of each one-time name.
         together: Step names that batches ask for together.
-        mapped: Step arrays too large for a copy, used as they are where a name has a block of its own.
     """
 
     def __init__(

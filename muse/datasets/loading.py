@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from muse.datasets.dataset import DataError
-from muse.datasets.formats import npz
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.numbers import check_finite, to_type
 from muse.specs import EnvSpec, Leaf
 from muse.utils.errors import nearest
 
-#: Rows that are checked for NaN and infinity at a time.
-_CHECK_ROWS = 1 << 16
 
+def format_of(path: str | os.PathLike[str]) -> ModuleType:
+    """Returns the module that reads and writes files of this spelling.
 
-def read_files(files: Sequence[str], ignore_prefixes: tuple[str, ...] = ()) -> list[EpisodeData]:
-    """Reads each of `files` in its own format."""
-    return [read_file(path, ignore_prefixes) for path in files]
+    Raises:
+        DataError: For another spelling.
+    """
+    suffix = Path(path).suffix
+    if suffix == ".npz":
+        from muse.datasets.formats import npz
+
+        return npz
+    if suffix == ".muse":
+        from muse.datasets.formats import folder
+
+        return folder
+    raise DataError(str(path), f"a name that ends in '{suffix}'", "a .npz file or a .muse folder")
 
 
 def read_file(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()) -> EpisodeData:
-    """Reads an `.npz` file or a `.muse` folder.
+    """Reads an `.npz` file or a `.muse` folder, and checks it against what it says of itself.
 
     Raises:
         DataError: For another spelling, and for whatever is wrong inside.
     """
-    suffix = Path(path).suffix
-    if suffix == ".npz":
-        return npz.read(path, ignore_prefixes)
-    if suffix == ".muse":
-        from muse.datasets.formats import folder
-
-        return folder.read(path, ignore_prefixes)
-    raise DataError(str(path), f"a name that ends in '{suffix}'", "a .npz file or a .muse folder")
+    data = format_of(path).read(path, ignore_prefixes)
+    arrays = {**data.steps, **data.onetime}
+    for leaf in data.meta.get("spec", {}).get("leaves", ()):
+        name = leaf["name"]
+        if name.startswith(ignore_prefixes) or name in ("done", "rollout_timestep"):
+            continue
+        label = f"{data.where}: '{name}'"
+        if name not in arrays:
+            raise DataError(label, "missing", "an array of that name: the file's own spec lists it", "copy or collect it again")
+        came, wanted = (arrays[name].shape[1:], arrays[name].dtype), (tuple(leaf["shape"]), np.dtype(leaf["dtype"]))
+        if came != wanted:
+            raise DataError(label, f"shape {came[0]} {came[1]}", f"{wanted[0]} {wanted[1]}, as the file's own spec says")
+    for name, array in data.steps.items():
+        check_finite(array, f"{data.where}: '{name}'")
+    return data
 
 
 def write_file(path: str | os.PathLike[str], data: EpisodeData) -> None:
@@ -45,75 +63,42 @@ def write_file(path: str | os.PathLike[str], data: EpisodeData) -> None:
     Raises:
         DataError: For another spelling.
     """
-    suffix = Path(path).suffix
-    if suffix == ".npz":
-        npz.write(path, data)
-    elif suffix == ".muse":
-        from muse.datasets.formats import folder
-
-        folder.write(path, data)
-    else:
-        raise DataError(str(path), f"a name that ends in '{suffix}'", "a .npz file or a .muse folder")
+    format_of(path).write(path, data)
 
 
 def check_data(data: EpisodeData, spec: EnvSpec, step_names: Iterable[str], onetime_names: Iterable[str]) -> EpisodeData:
     """Returns `data` reduced to the names asked for, in the spec's types.
 
+    A one-time name that a file keeps as `(N, *shape)` is reduced to its first row in each episode (last, for a final).
+
     Raises:
         DataError: For a name that is missing, a wrong shape or type, NaN or infinity; names the file, the name and the row.
     """
-    steps = {name: _check_array(data.steps, name, spec.leaf(name), data.where) for name in step_names}
-    onetime = {name: _check_array(data.onetime, name, spec.leaf(name), data.where) for name in onetime_names}
-    listed = [leaf["name"] for leaf in data.meta.get("spec", {}).get("leaves", ())]
-    for name in listed:
-        if name not in data.steps and name not in data.onetime:
-            raise DataError(f"{data.where}: '{name}'", "missing", "an array of that name: the file's own spec lists it", "copy or collect it again")
-    return EpisodeData(steps, onetime, data.ends, data.meta, data.where)
+    onetime_names = tuple(onetime_names)
+    steps, onetime = dict(data.steps), dict(data.onetime)
+    if data.num_rows == len(data.ends):
+        steps = {**onetime, **steps}
+    first = data.ends - np.diff(data.ends, prepend=0)
+    for name in onetime_names:
+        if name not in onetime and name in steps:
+            onetime[name] = steps[name][data.ends - 1 if spec.leaf(name).role == "final" else first]
+    chosen = {name: _check_array(steps, name, spec.leaf(name), data, "N") for name in step_names}
+    chosen_onetime = {name: _check_array(onetime, name, spec.leaf(name), data, "E") for name in onetime_names}
+    for name, array in chosen_onetime.items():
+        check_finite(array, f"{data.where}: '{name}'")
+    return EpisodeData(chosen, chosen_onetime, data.ends, data.meta, data.where)
 
 
-def _check_array(arrays: Mapping[str, np.ndarray], name: str, leaf: Leaf, where: str) -> np.ndarray:
-    label = f"{where}: '{name}'"
+def _check_array(arrays: Mapping[str, np.ndarray], name: str, leaf: Leaf, data: EpisodeData, lead: str) -> np.ndarray:
+    label = f"{data.where}: '{name}'"
+    wanted = f"({', '.join([lead, *map(str, leaf.shape)])}{'' if leaf.shape else ','})"
     if name not in arrays:
-        raise DataError(label, f"missing{nearest(name, arrays)}", f"(N, {', '.join(map(str, leaf.shape))}) {leaf.dtype}", "names there: " + (", ".join(arrays) or "none"))
+        got = "a row per episode" if name in data.onetime else f"missing{nearest(name, arrays)}"
+        there = "names there: " + (", ".join((*data.steps, *data.onetime)) or "none")
+        raise DataError(label, got, f"{wanted} {leaf.dtype}", there)
     array = arrays[name]
     if array.shape[1:] != leaf.shape:
-        if array.shape[1:] == () and leaf.shape == (1,):
-            array = array[:, None]
-        else:
-            raise DataError(label, f"shape {array.shape}", f"(N, {', '.join(map(str, leaf.shape))})")
-    check_finite(array, label)
+        if array.ndim != 1 or leaf.shape != (1,):
+            raise DataError(label, f"shape {array.shape}", wanted)
+        array = array[:, None]
     return to_type(array, leaf.dtype, label)
-
-
-def check_finite(array: np.ndarray, label: str) -> None:
-    """Raises `DataError` for the first row of a float array that holds NaN or infinity. Reads a part at a time."""
-    if array.dtype.kind not in "fc":
-        return
-    for begin in range(0, len(array), _CHECK_ROWS):
-        part = array[begin : begin + _CHECK_ROWS]
-        good = np.isfinite(part).reshape(len(part), -1).all(axis=1)
-        if not good.all():
-            raise DataError(label, f"NaN or infinity in row {begin + int(np.argmin(good))}", "finite numbers", "drop or mend the episode")
-
-
-def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
-    """Returns `array` as `dtype` where that loses no meaning: the same kind, whole numbers that fit, or 0 and 1 for bool.
-
-    Raises:
-        DataError: Where it would.
-    """
-    if array.dtype == dtype:
-        return array
-    kinds = array.dtype.kind + dtype.kind
-    if kinds in ("ff", "UU") or (array.dtype.kind in "iub" and dtype.kind in "iub" and _fits(array, dtype)):
-        if kinds == "UU" and array.dtype.itemsize > dtype.itemsize:
-            raise DataError(label, f"text of up to {array.dtype.itemsize // 4} letters", f"at most {dtype.itemsize // 4}")
-        return array.astype(dtype)
-    raise DataError(label, f"dtype {array.dtype}", str(dtype))
-
-
-def _fits(array: np.ndarray, dtype: np.dtype) -> bool:
-    if not array.size:
-        return True
-    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    return low <= int(array.min()) and int(array.max()) <= high

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
+from muse.datasets.batches import DERIVED_NAMES, BatchReader
 from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.episodes import EpisodeStore
 from muse.datasets.formats.episode_data import EpisodeData
-from muse.datasets.loading import check_data, check_finite, read_files, to_type, write_file
+from muse.datasets.loading import check_data, format_of, read_file
+from muse.datasets.numbers import check_finite, statistics_of, to_type
 from muse.datasets.samplers import Sampler, SequentialSampler
 from muse.datasets.windows import WindowTable
 from muse.specs import EnvSpec, Episode, Statistics
@@ -24,7 +26,7 @@ from muse.utils.errors import nearest
 
 _log = logging.getLogger(__name__)
 
-_STATISTICS_ROWS = 1 << 16
+_LISTED = 20
 
 
 class NpDataset(Dataset):
@@ -37,6 +39,9 @@ class NpDataset(Dataset):
 
     Attributes:
         meta: Plain values that `save` writes beside the arrays: `fingerprint` of the environment, `splits`.
+
+    Raises:
+        DataError: For options that contradict one another, and for whatever is wrong in the files.
     """
 
     predefined_arguments = [
@@ -49,99 +54,149 @@ class NpDataset(Dataset):
         Argument("pad_start", type=bool, default=False, help="windows may begin before the episode and repeat its first row"),
         Argument("capacity", type=int, help="rows kept; beyond it the oldest episodes leave", unit="rows"),
         Argument("frozen", type=bool, default=False, help="refuse to grow"),
-        Argument("load_episode_range", type=list, element_type=float, help="fractions [low, high) of the episodes to keep, for train and holdout"),
+        Argument(
+            "load_episode_range",
+            type=list,
+            element_type=float,
+            help="fractions [low, high) of the episodes to keep, for train and holdout",
+        ),
         Argument("initial_load_episodes", type=int, default=0, help="keep only so many of the loaded episodes; 0: all"),
         Argument("split", type=str, help="keep only the episodes of this named split of the file"),
         Argument("load_ignore_prefixes", type=list, default=[], element_type=str, help="names in the file that are not read"),
-        Argument("load_from_base", type=bool, default=False, help="share the arrays of the train dataset instead of reading the file again"),
+        Argument(
+            "load_from_base",
+            type=bool,
+            default=False,
+            help="share the arrays of the train dataset instead of reading the file again",
+        ),
         Argument("batch_names_to_get", type=list, element_type=str, help="names in a batch; none: all"),
         Argument("step_names", type=list, element_type=str, help="names with a row per step; none: those of the spec"),
-        Argument("onetime_names", type=list, element_type=str, help="names with a row per episode; none: params and finals of the spec"),
+        Argument(
+            "onetime_names", type=list, element_type=str, help="names with a row per episode; none: params and finals of the spec"
+        ),
         Argument("sampler", help="group of a sampler; none: shuffled epochs"),
     ]
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, base_dataset: NpDataset | None = None) -> None:
         super().__init__(params, env_spec)
         self._check_options(base_dataset)
-        self._step_names = tuple(env_spec.names if self.step_names is None else self.step_names)
-        self._onetime_names = tuple((*env_spec.param_names, *env_spec.final_names) if self.onetime_names is None else self.onetime_names)
-        held = (*self._step_names, *self._onetime_names)
-        self._batch_names = tuple(held if self.batch_names_to_get is None else self.batch_names_to_get)
-        for name in (*held, *self._batch_names):
-            if name not in ("done", "rollout_timestep"):
-                env_spec.leaf(name)
+        onetime = (*env_spec.param_names, *env_spec.final_names) if self.onetime_names is None else self.onetime_names
+        steps = env_spec.names if self.step_names is None else self.step_names
+        self._onetime_names = tuple(onetime)
+        self._step_names = tuple(name for name in steps if name not in DERIVED_NAMES)
+        self._held_names = (*self._step_names, *self._onetime_names)
+        self._batch_names = tuple(self._held_names if self.batch_names_to_get is None else self.batch_names_to_get)
+        if len(set(self._held_names)) < len(self._held_names):
+            twice = next(name for name in self._held_names if self._held_names.count(name) > 1)
+            raise DataError("NpDataset: 'step_names' and 'onetime_names'", f"'{twice}' twice", "each name once")
         self.meta: dict[str, Any] = {}
         self._where = "dataset"
         self._whole = self._load(base_dataset)
-        self._store = self._whole if self._whole.num_episodes == 0 else self._whole.selected(self._chosen_episodes(self._whole.num_episodes))
+        self._store = self._choose_episodes()
         self._windows = WindowTable(self.horizon, self.horizon_skip, self.pad_start, self.pad_end_sequence)
         self._windows.append(self._store.lengths)
-        self._report_short()
-        if self.frozen and not self._store.num_episodes:
-            raise DataError(self._where, "no episodes in a frozen dataset", "a file with some", "a 'file', or frozen=False")
+        self._reader = BatchReader(self._store, self._windows, env_spec)
+        self._reader.plan(self._batch_names)
         self._growing: list[dict[str, np.ndarray]] = []
-        self._plans: dict[tuple[str, ...], list[tuple[str, str, int, int, int, tuple[int, ...]]]] = {}
+        # Target, episodes evicted and episodes held when a folder was saved.
+        self._saved: tuple[Path, int, int] | None = None
+        self._evicted = 0
         self._sampler: Sampler | None = None
+        self._check_loaded()
         self._evict()
 
     def _check_options(self, base_dataset: NpDataset | None) -> None:
         for name in ("batch_size", "horizon", "horizon_skip"):
             if getattr(self, name) < 1:
                 raise DataError(f"NpDataset: '{name}'", str(getattr(self, name)), "at least 1")
+        if self.initial_load_episodes < 0:
+            raise DataError("NpDataset: 'initial_load_episodes'", str(self.initial_load_episodes), "0 for all, or more")
         if self.capacity is not None and self.capacity < 1:
             raise DataError("NpDataset: 'capacity'", str(self.capacity), "at least 1 row, or none")
         if self.load_episode_range is not None:
-            low_high = self.load_episode_range
-            if len(low_high) != 2 or not 0 <= low_high[0] < low_high[1] <= 1:
-                raise DataError("NpDataset: 'load_episode_range'", repr(low_high), "[low, high] with 0 <= low < high <= 1")
+            bounds = self.load_episode_range
+            if len(bounds) != 2 or not 0 <= bounds[0] < bounds[1] <= 1:
+                raise DataError("NpDataset: 'load_episode_range'", repr(bounds), "[low, high] with 0 <= low < high <= 1")
         if self.load_from_base and not isinstance(base_dataset, NpDataset):
-            raise DataError("NpDataset: 'load_from_base'", "no base dataset", "an NpDataset to share the arrays of", "load_from_base in a holdout group beside its train group")
+            hint = "load_from_base in a holdout group beside its train group"
+            raise DataError("NpDataset: 'load_from_base'", "no base dataset", "an NpDataset to share the arrays of", hint)
 
     def _load(self, base: NpDataset | None) -> EpisodeStore:
-        if self.load_from_base and base is not None:
-            missing = [name for name in (*self._step_names, *self._onetime_names) if name not in base._whole.columns and name not in base._whole.onetime]
-            if missing:
-                raise DataError("NpDataset: 'load_from_base'", f"the base dataset lacks '{missing[0]}'", "a base with the same names")
-            self._where, self.meta = base._where, dict(base.meta)
-            return base._whole
         files = [] if self.file is None else [self.file] if isinstance(self.file, (str, Path)) else list(self.file)
         self._where = ", ".join(map(str, files)) or "dataset"
-        parts = [check_data(data, self.env_spec, self._step_names, self._onetime_names) for data in read_files(files, tuple(self.load_ignore_prefixes))]
-        store = EpisodeStore(self._columns(self._step_names), self._columns(self._onetime_names), self._batch_names)
+        columns, onetime = ({name: self._column(name) for name in names} for names in (self._step_names, self._onetime_names))
+        if self.load_from_base and base is not None:
+            return self._share(base, {**columns, **onetime}, bool(files))
+        ignored = tuple(self.load_ignore_prefixes)
+        parts = [check_data(read_file(path, ignored), self.env_spec, self._step_names, self._onetime_names) for path in files]
+        store = EpisodeStore(columns, onetime, self._batch_names)
         if parts:
             self.meta = {key: value for key, value in parts[0].meta.items() if key not in ("spec", "version")}
-        if len(parts) == 1 and len(parts[0].ends):
+        if len(parts) > 1:
+            self.meta["splits"] = _join_splits(parts)
+        parts = [part for part in parts if len(part.ends)]
+        if len(parts) == 1:
             store.adopt(parts[0].steps, parts[0].onetime, parts[0].ends)
-        else:
-            for part in parts:
-                if len(part.ends):
-                    store.append(part.steps, part.onetime, part.ends)
+        for part in parts if len(parts) > 1 else ():
+            store.append(part.steps, part.onetime, part.ends)
         return store
 
-    def _columns(self, names: Iterable[str]) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-        return {name: (self.env_spec.leaf(name).shape, self.env_spec.leaf(name).dtype) for name in names}
+    def _share(self, base: NpDataset, columns: Mapping[str, Any], has_files: bool) -> EpisodeStore:
+        if has_files and self._where != base._where:
+            raise DataError("NpDataset: 'load_from_base'", f"file {self._where}", f"the base's {base._where}, or none")
+        for name, column in columns.items():
+            there = base._column(name) if name in base._held_names else None
+            if there != column or (name in self._step_names) != (name in base._step_names):
+                got = f"the base dataset {'has another' if there else 'lacks'} '{name}'"
+                raise DataError("NpDataset: 'load_from_base'", got, "a base with the same names, shapes and types")
+        self._where, self.meta = base._where, dict(base.meta)
+        return base._whole
 
-    def _chosen_episodes(self, count: int) -> np.ndarray:
+    def _column(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        return self.env_spec.leaf(name).shape, self.env_spec.leaf(name).dtype
+
+    def _choose_episodes(self) -> EpisodeStore:
+        count = self._whole.num_episodes
         chosen = np.arange(count)
         if self.split is not None:
-            splits = self.meta.get("splits", {})
+            splits, label = self.meta.get("splits", {}), f"{self._where}: split '{self.split}'"
             if self.split not in splits:
-                raise DataError(f"{self._where}: split '{self.split}'", f"not there{nearest(self.split, splits)}", "one of " + (", ".join(splits) or "none"))
+                raise DataError(label, f"not there{nearest(self.split, splits)}", "one of " + (", ".join(splits) or "none"))
             chosen = np.asarray(splits[self.split], np.int64)
-            if len(chosen) and not (0 <= chosen.min() and chosen.max() < count):
-                raise DataError(f"{self._where}: split '{self.split}'", "an episode that is not there", f"numbers below {count}")
+            if len(chosen) and not (chosen.min() >= 0 and chosen.max() < count):
+                raise DataError(label, "an episode that is not there", f"numbers below {count}")
         if self.load_episode_range is not None:
+            # Rounded, because 0.9 * 10 is not 9 in floating point everywhere; one range's high is the next one's low.
             low, high = (math.ceil(round(bound * len(chosen), 9)) for bound in self.load_episode_range)
             chosen = chosen[low:high]
-        return chosen[: self.initial_load_episodes] if self.initial_load_episodes else chosen
+        if self.initial_load_episodes:
+            chosen = chosen[: self.initial_load_episodes]
+        if count and not len(chosen):
+            raise DataError(self._where, "no episode is chosen", "at least one", "another split or load_episode_range")
+        return self._whole.selected(chosen) if count else self._whole
 
-    def _report_short(self) -> None:
-        short = np.flatnonzero(self._windows.counts == 0)
-        if len(short) and len(short) == self._store.num_episodes:
-            raise DataError(self._where, f"no episode has the {(self.horizon - 1) * self.horizon_skip + 1} rows of a window", "one that is long enough", "pad_end_sequence=True, or a shorter horizon")
+    def _check_loaded(self) -> None:
+        """Looks at what was loaded, once: nothing at all, nothing long enough, something too short or too long."""
+        count, counts = self._store.num_episodes, self._windows.counts
+        if not count and self.frozen:
+            raise DataError(self._where, "no episodes", "at least one in a frozen dataset", "a 'file' with some, or frozen=False")
+        if not count and self.file is not None:
+            _log.warning("%s: no episodes in it; the dataset begins empty", self._where)
+        needed = (self.horizon - 1) * self.horizon_skip + 1
+        if count and not len(self._windows):
+            got, hint = f"no episode has the {needed} rows of a window", "pad_end_sequence=True, or a shorter horizon"
+            raise DataError(self._where, got, "one that is long enough", hint)
+        short = np.flatnonzero(counts == 0)
         if len(short):
-            listed = ", ".join(map(str, short[:20])) + (" ..." if len(short) > 20 else "")
-            _log.warning("%s: %d episodes are too short for a window: %s", self._where, len(short), listed)
+            listed = ", ".join(map(str, short[:_LISTED])) + (" ..." if len(short) > _LISTED else "")
+            _log.warning("%s: %d episodes are too short for a window of %d rows: %s", self._where, len(short), needed, listed)
+        if self.capacity is not None and self.num_rows > self.capacity:
+            longest = int(self._store.lengths.max())
+            if longest > self.capacity:
+                raise DataError(self._where, f"an episode of {longest} rows", f"at most the capacity of {self.capacity}")
+            _log.warning(
+                "%s: %d rows, beyond the capacity of %d; the first episodes leave", self._where, self.num_rows, self.capacity
+            )
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -150,6 +205,11 @@ class NpDataset(Dataset):
     def num_rows(self) -> int:
         """Number of rows held."""
         return self._store.num_rows
+
+    @property
+    def first_window(self) -> int:
+        """How many windows have left: window `i` of now is number `first_window + i` of all there ever were."""
+        return self._windows.first_window
 
     def get_num_episodes(self) -> int:
         """Number of complete episodes."""
@@ -165,7 +225,9 @@ class NpDataset(Dataset):
             return SequentialSampler(AttrDict(), self, self.batch_size, seed)
         return build(self.sampler, self, self.batch_size, seed, where="dataset/sampler")
 
-    def get_batch(self, indices: np.ndarray | None = None, names: Iterable[str] | None = None, torch_device: Any = None) -> tuple[AttrDict, AttrDict]:
+    def get_batch(
+        self, indices: np.ndarray | None = None, names: Iterable[str] | None = None, torch_device: Any = None
+    ) -> tuple[AttrDict, AttrDict]:
         """Gathers windows; see `Dataset.get_batch`. Leaves of one type may be views of one new array.
 
         Raises:
@@ -174,49 +236,7 @@ class NpDataset(Dataset):
         if indices is None:
             self._sampler = self._sampler or self.get_sampler()
             indices = self._sampler.next_indices()
-        try:
-            located = self._windows.locate(np.asarray(indices))
-        except IndexError as error:
-            raise DataError("get_batch", f"indices up to {np.max(indices)}", f"numbers below {len(self)}") from error
-        rows, batch = located.rows, len(located.rows)
-        flat_rows = rows.reshape(-1)
-        convert = _identity if torch_device is None else _to_device(torch_device)
-        gathered: dict[int, Any] = {}
-        sides: dict[str, dict[str, Any]] = {"inputs": {}, "outputs": {}}
-        for name, side, block, begin, end, shape in self._plan(self._batch_names if names is None else tuple(names)):
-            if block >= 0:
-                if block not in gathered:
-                    gathered[block] = convert(self._store.blocks[block].array.take(flat_rows, axis=0).reshape(batch, self.horizon, -1))
-                leaf = gathered[block][:, :, begin:end]
-                sides[side][name] = leaf if len(shape) == 1 else leaf.reshape(batch, self.horizon, *shape)
-            elif name == "rollout_timestep":
-                sides[side][name] = convert(rows - located.first)
-            elif name != "done":
-                once = self._store.onetime[name].array.take(located.episodes, axis=0)
-                sides[side][name] = convert(np.repeat(once[:, None], self.horizon, axis=1))
-        sides["outputs"]["done"], sides["outputs"]["padding_mask"] = convert(located.done), convert(located.padding_mask)
-        return nest(sides["inputs"]), nest(sides["outputs"])
-
-    def _plan(self, names: tuple[str, ...]) -> list[tuple[str, str, int, int, int, tuple[int, ...]]]:
-        """Returns name, side, block, columns and shape of each name; remembered, for it is asked at every batch."""
-        if names not in self._plans:
-            plan = []
-            for name in names:
-                side = self._side(name)
-                if name in self._store.columns:
-                    column = self._store.columns[name]
-                    plan.append((name, side, column.block, column.begin, column.end, column.shape))
-                elif name in self._store.onetime or name in ("done", "rollout_timestep"):
-                    plan.append((name, side, -1, 0, 0, ()))
-                else:
-                    held = (*self._store.columns, *self._store.onetime, "done", "rollout_timestep")
-                    raise DataError("get_batch", f"no name '{name}'{nearest(name, held)}", "one of " + ", ".join(held))
-            self._plans[names] = plan
-        return self._plans[names]
-
-    def _side(self, name: str) -> str:
-        role = self.env_spec.leaf(name).role if name in self.env_spec else ""
-        return "outputs" if role in ("output_observation", "final") or name == "done" else "inputs"
+        return self._reader.read_windows(indices, self._batch_names if names is None else tuple(names), torch_device)
 
     def get_episode(self, index: int, names: Iterable[str] | None = None, split: bool = False) -> Any:
         """Returns an episode; see `Dataset.get_episode`.
@@ -224,24 +244,21 @@ class NpDataset(Dataset):
         Raises:
             DataError: For an index or a name that is not there.
         """
-        if not 0 <= index < self.get_num_episodes():
-            raise DataError("get_episode", f"index {index}", f"a number from 0 to {self.get_num_episodes() - 1}")
-        begin, end = self._store.bounds(index)
-        sides: dict[str, dict[str, np.ndarray]] = {"inputs": {}, "outputs": {}}
-        for name, side, block, *_ in self._plan((*self._step_names, *self._onetime_names) if names is None else tuple(names)):
-            if block >= 0:
-                sides[side][name] = self._store.view(name)[begin:end].copy()
-            elif name == "rollout_timestep":
-                sides[side][name] = np.arange(end - begin)
-            elif name != "done":
-                sides[side][name] = self._store.view(name)[index].copy()
-        sides["outputs"]["done"] = np.arange(end - begin) == end - begin - 1
-        return (nest(sides["inputs"]), nest(sides["outputs"])) if split else nest({**sides["inputs"], **sides["outputs"]})
+        inputs, outputs = self._reader.read_episode(index, self._held_names if names is None else tuple(names))
+        return (nest(inputs), nest(outputs)) if split else nest({**inputs, **outputs})
 
-    def add_episode(self, episode: Episode) -> None:
-        """Appends an episode; see `Dataset.add_episode`."""
-        rows = episode.to_rows()
-        self._append({name: np.asarray(rows[name]) for name in self._step_names if name in rows}, flatten(episode.onetime), len(episode))
+    def add_episode(self, episode: Episode | Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> None:
+        """Appends an episode; see `Dataset.add_episode`.
+
+        Args:
+            episode: The episode, or its inputs, leaves `(T, *shape)`, one-time names `(*shape)`.
+            outputs: With inputs, the outputs, among them `done` `(T,)` bool.
+        """
+        if not isinstance(episode, Episode):
+            flat_inputs, flat_outputs = flatten(episode), flatten(outputs or {})
+            once = {name: side.pop(name) for side in (flat_inputs, flat_outputs) for name in self._onetime_names if name in side}
+            episode = Episode(nest(flat_inputs), nest(flat_outputs), nest(once))
+        self._append(episode.to_rows(), flatten(episode.onetime), len(episode), "add_episode")
 
     def add(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
         """Adds one step, leaves `(1, *shape)`; the episode is appended when `outputs["done"]` is true.
@@ -249,39 +266,45 @@ class NpDataset(Dataset):
         One-time names may come with any step; the last value counts.
 
         Raises:
-            DataError: As `add_episode`.
+            DataError: As `add_episode`, for the step that is wrong; it is not taken then.
         """
+        self._refuse_frozen("add")
         if not has(outputs, "done"):
-            raise DataError("add: 'done'", "missing in outputs", "(1,) bool")
-        step = {**flatten(inputs), **flatten(outputs)}
-        self._growing.append({name: np.asarray(value) for name, value in step.items()})
-        if bool(np.asarray(step["done"]).any()):
-            held, self._growing = self._growing, []
-            missing = [name for name in self._step_names if any(name not in one for one in held)]
-            if missing:
-                raise DataError(f"add: '{missing[0]}'", "missing in a step of the episode", "every step name at every step")
+            raise DataError("NpDataset.add: 'done'", "missing in outputs", "(1,) bool")
+        given = {name: np.asarray(value) for name, value in {**flatten(inputs), **flatten(outputs)}.items()}
+        label = f"add, step {len(self._growing)}"
+        step = {name: self._fitted(given, name, (1,), label) for name in self._step_names}
+        step.update((name, self._fitted(given, name, (1,), label)) for name in self._onetime_names if name in given)
+        if given["done"].shape != (1,) or given["done"].dtype != bool:
+            raise DataError(f"NpDataset.{label}: 'done'", f"shape {given['done'].shape} {given['done'].dtype}", "(1,) bool")
+        if given["done"][0]:
+            held = [*self._growing, step]
             steps = {name: np.concatenate([one[name] for one in held]) for name in self._step_names}
             once = {name: one[name][0] for one in held for name in self._onetime_names if name in one}
-            self._append(steps, once, len(held))
+            self._append(steps, once, len(held), "add")
+            self._growing = []
+        else:
+            self._growing.append(step)
 
-    def _append(self, steps: dict[str, np.ndarray], onetime: Mapping[str, Any], length: int) -> None:
-        if self.frozen:
-            raise DataError("NpDataset.add_episode", "this dataset is frozen", "frozen=False")
+    def _append(self, steps: Mapping[str, Any], onetime: Mapping[str, Any], length: int, call: str) -> None:
+        self._refuse_frozen(call)
         if self.capacity is not None and length > self.capacity:
-            raise DataError("NpDataset.add_episode", f"an episode of {length} rows", f"at most the capacity of {self.capacity}")
-        checked, once = {}, {}
-        for name in self._step_names:
-            checked[name] = self._fitted(steps, name, (length,))
-        for name in self._onetime_names:
-            once[name] = self._fitted(onetime, name, ())[None]
+            got, expected = f"an episode of {length} rows", f"at most the capacity of {self.capacity}"
+            raise DataError(f"NpDataset.{call}", got, expected)
+        checked = {name: self._fitted(steps, name, (length,), call) for name in self._step_names}
+        once = {name: self._fitted(onetime, name, (), call)[None] for name in self._onetime_names}
         self._store.append(checked, once, np.array([length]))
         self._windows.append(np.array([length]))
         self._evict()
 
-    def _fitted(self, arrays: Mapping[str, Any], name: str, lead: tuple[int, ...]) -> np.ndarray:
-        leaf, label = self.env_spec.leaf(name), f"NpDataset.add_episode: '{name}'"
+    def _refuse_frozen(self, call: str) -> None:
+        if self.frozen:
+            raise DataError(f"NpDataset.{call}", "this dataset is frozen", "frozen=False")
+
+    def _fitted(self, arrays: Mapping[str, Any], name: str, lead: tuple[int, ...], call: str) -> np.ndarray:
+        leaf, label = self.env_spec.leaf(name), f"NpDataset.{call}: '{name}'"
         if name not in arrays:
-            raise DataError(label, "missing in the episode", f"{(*lead, *leaf.shape)} {leaf.dtype}")
+            raise DataError(label, f"missing{nearest(name, arrays)}", f"shape {(*lead, *leaf.shape)} {leaf.dtype}")
         array = np.asarray(arrays[name])
         if array.shape != (*lead, *leaf.shape):
             raise DataError(label, f"shape {array.shape}", f"{(*lead, *leaf.shape)}")
@@ -295,6 +318,7 @@ class NpDataset(Dataset):
         lengths = self._store.lengths[:gone]
         self._store.drop_first(gone)
         self._windows.drop_first(lengths)
+        self._evicted += gone
 
     def get_statistics(self, names: Iterable[str]) -> dict[str, Statistics]:
         """Returns the statistics of each name; see `Dataset.get_statistics`.
@@ -304,27 +328,26 @@ class NpDataset(Dataset):
         """
         found = {}
         for name in names:
-            self._plan((name,))
-            rows = self._store.view(name) if name in self._store.columns or name in self._store.onetime else None
+            self._reader.plan((name,))
+            rows = None if name in DERIVED_NAMES else self._store.view(name)
             if rows is None or rows.dtype.kind not in "fiub":
                 raise DataError(f"get_statistics: '{name}'", "no numbers", "a name with numbers")
             if not len(rows):
                 raise DataError(f"get_statistics: '{name}'", "no rows", "at least one episode")
-            found[name] = _statistics(rows)
+            found[name] = statistics_of(rows)
         return found
 
     def to_data(self) -> EpisodeData:
         """Returns everything held, as formats write it; arrays may be views."""
-        names = {**dict.fromkeys(self._step_names), **dict.fromkeys(self._onetime_names)}
-        spec = EnvSpec.from_leaves(leaf for leaf in map(self.env_spec.leaf, self.env_spec.all_names) if leaf.name in names)
-        return EpisodeData(
-            {name: self._store.view(name) for name in self._step_names},
-            {name: self._store.view(name) for name in self._onetime_names},
-            self._store.ends.copy(), {**self.meta, "spec": spec.to_dict()}, self._where,
-        )  # fmt: skip
+        spec = EnvSpec.from_leaves(self.env_spec.leaf(name) for name in self.env_spec.all_names if name in self._held_names)
+        steps = {name: self._store.view(name) for name in self._step_names}
+        onetime = {name: self._store.view(name) for name in self._onetime_names}
+        return EpisodeData(steps, onetime, self._store.ends.copy(), {**self.meta, "spec": spec.to_dict()}, self._where)
 
     def save(self, path: str | Path | None = None) -> Path:
         """Writes all complete episodes; a crash leaves the old file or the new one.
+
+        A `.muse` folder that this dataset has written before only grows by the episodes added since.
 
         Args:
             path: The file; `output_file` when None.
@@ -332,32 +355,29 @@ class NpDataset(Dataset):
         Raises:
             DataError: When there is no path.
         """
-        target = path or self.output_file
-        if target is None:
+        given = path or self.output_file
+        if given is None:
             raise DataError("NpDataset.save", "no path", "one, or the option 'output_file'")
-        write_file(target, self.to_data())
-        return Path(target)
+        target, data = Path(given), self.to_data()
+        storage = format_of(target)
+        if (
+            self._saved is not None
+            and self._saved[:2] == (target, self._evicted)
+            and storage.num_episodes(target) == self._saved[2]
+        ):
+            storage.append(target, data.from_episode(self._saved[2]))
+        else:
+            storage.write(target, data)
+        self._saved = (target, self._evicted, len(data.ends)) if hasattr(storage, "append") else None
+        return target
 
 
-def _identity(array: np.ndarray) -> np.ndarray:
-    return array
-
-
-def _to_device(device: Any) -> Any:
-    import torch
-
-    target = torch.device(device)
-    if target.type == "cpu":
-        return torch.from_numpy
-    return lambda array: torch.from_numpy(array).to(target, non_blocking=True)
-
-
-def _statistics(rows: np.ndarray) -> Statistics:
-    """Two passes over parts of the rows in float64, so that large data is never copied whole."""
-    parts = [rows[begin : begin + _STATISTICS_ROWS] for begin in range(0, len(rows), _STATISTICS_ROWS)]
-    low = np.min([part.min(axis=0) for part in parts], axis=0).astype(np.float64)
-    high = np.max([part.max(axis=0) for part in parts], axis=0).astype(np.float64)
-    mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / len(rows)
-    squares = sum(((part - mean) ** 2).sum(axis=0) for part in parts)
-    std = np.where(low == high, 0.0, np.sqrt(squares / len(rows)))
-    return Statistics(np.where(low == high, low, mean), std, low, high, len(rows))
+def _join_splits(parts: list[EpisodeData]) -> dict[str, list[int]]:
+    """Returns the named splits of several files as numbers of the joined episodes."""
+    joined: dict[str, list[int]] = {}
+    first = 0
+    for part in parts:
+        for name, numbers in part.meta.get("splits", {}).items():
+            joined.setdefault(name, []).extend(first + number for number in numbers)
+        first += len(part.ends)
+    return joined

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from muse.datasets.dataset import DataError
+from muse.specs import EnvSpec
 
 #: Version of the meta data's layout.
 VERSION = 1
@@ -49,6 +50,40 @@ class EpisodeData:
         lengths = np.diff(self.ends, prepend=0)
         return np.arange(self.num_rows) - np.repeat(self.ends - lengths, lengths)
 
+    def from_episode(self, index: int) -> EpisodeData:
+        """Returns the episodes from number `index` on."""
+        begin = int(self.ends[index - 1]) if index > 0 else 0
+        steps = {name: array[begin:] for name, array in self.steps.items()}
+        onetime = {name: array[index:] for name, array in self.onetime.items()}
+        return EpisodeData(steps, onetime, self.ends[index:] - begin, self.meta, self.where)
+
+
+def check_meta(meta: Any, where: str) -> dict[str, Any]:
+    """Returns `meta` when it is what Muse writes beside the arrays.
+
+    Raises:
+        DataError: When it is no mapping, of a newer version, or its spec or its splits are broken.
+    """
+    if not isinstance(meta, dict):
+        raise DataError(where, f"a {type(meta).__name__}", "a JSON object")
+    if meta.get("version", VERSION) != VERSION:
+        raise DataError(where, f"version {meta['version']!r}", f"version {VERSION}", "the version of Muse that wrote it")
+    if "spec" in meta:
+        try:
+            EnvSpec.from_dict(meta["spec"])
+        except Exception as error:  # Whatever a spec makes of values that are none.
+            raise DataError(
+                where, f"no spec ({type(error).__name__}: {error})", "'spec' as EnvSpec.to_dict returns it"
+            ) from error
+    splits = meta.get("splits", {})
+    if not isinstance(splits, dict) or any(not _is_numbers(split) for split in splits.values()):
+        raise DataError(where, "broken 'splits'", "a list of episode numbers for each name")
+    return meta
+
+
+def _is_numbers(split: Any) -> bool:
+    return isinstance(split, list) and all(isinstance(number, int) and not isinstance(number, bool) for number in split)
+
 
 def ends_of(done: np.ndarray, where: str) -> np.ndarray:
     """Returns the row after each episode's last, from `done`.
@@ -59,9 +94,11 @@ def ends_of(done: np.ndarray, where: str) -> np.ndarray:
     if done.ndim == 2 and done.shape[1] == 1:
         done = done[:, 0]
     if done.ndim != 1 or (done.dtype != bool and not (done.dtype.kind in "iu" and np.isin(done, (0, 1)).all())):
-        raise DataError(f"{where}: 'done'", f"shape {done.shape} {done.dtype}", "(N,) bool, true on the last row of each episode")
+        expected = "(N,) bool, true on the last row of each episode"
+        raise DataError(f"{where}: 'done'", f"shape {done.shape} {done.dtype}", expected)
     if len(done) and not done[-1]:
-        raise DataError(f"{where}: 'done'", f"false on the last row ({len(done) - 1})", "true there: the last episode has no end", "cut the rows after the last done, or set it")
+        got, hint = f"false on the last row ({len(done) - 1})", "cut the rows after the last done, or set it"
+        raise DataError(f"{where}: 'done'", got, "true there: the last episode has no end", hint)
     return np.flatnonzero(done).astype(np.int64) + 1
 
 
@@ -76,15 +113,16 @@ def split_names(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where
         DataError: For a missing `done`, and for lengths that differ.
     """
     if "done" not in arrays:
-        raise DataError(f"{where}: 'done'", "missing", "(N,) bool, true on the last row of each episode", "names there: " + ", ".join(arrays))
+        expected = "(N,) bool, true on the last row of each episode"
+        raise DataError(f"{where}: 'done'", "missing", expected, "names there: " + (", ".join(arrays) or "none"))
     ends = ends_of(arrays["done"], where)
     rows = int(ends[-1]) if len(ends) else 0
-    roles = {leaf["name"]: leaf["role"] for leaf in meta.get("spec", {}).get("leaves", ())}
+    roles = roles_of(meta)
     steps, onetime = {}, {}
     for name, array in arrays.items():
         if name in ("done", "rollout_timestep"):
             continue
-        role = roles.get(name) or ("param" if name.startswith("param/") else "final" if name.startswith("final/") else "")
+        role = roles.get(name, role_by_name(name))
         count = len(array) if array.ndim else -1
         if role in ("param", "final") and count == rows and rows != len(ends):
             onetime[name] = array[ends - 1] if role == "final" else array[ends - np.diff(ends, prepend=0)]
@@ -94,11 +132,21 @@ def split_names(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where
             steps[name] = array
     for names, wanted in ((steps, rows), (onetime, len(ends))):
         for name, array in names.items():
-            count = len(array) if array.ndim else None
-            if count != wanted:
-                raise DataError(f"{where}: '{name}'", f"{'no' if count is None else count} rows", f"{wanted}, as 'done' says")
+            if array.ndim == 0 or len(array) != wanted:
+                count = len(array) if array.ndim else "no"
+                raise DataError(f"{where}: '{name}'", f"{count} rows", f"{wanted}, as 'done' says")
     _check_timestep(arrays, ends, where)
     return EpisodeData(steps, onetime, ends, meta, where)
+
+
+def roles_of(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the role of each name that the meta data's spec lists."""
+    return {leaf["name"]: leaf["role"] for leaf in meta.get("spec", {}).get("leaves", ())}
+
+
+def role_by_name(name: str) -> str:
+    """Returns the role that a name alone tells: `param`, `final`, or `""`."""
+    return "param" if name.startswith("param/") else "final" if name.startswith("final/") else ""
 
 
 def _check_timestep(arrays: Mapping[str, np.ndarray], ends: np.ndarray, where: str) -> None:
@@ -106,6 +154,8 @@ def _check_timestep(arrays: Mapping[str, np.ndarray], ends: np.ndarray, where: s
         return
     came = arrays["rollout_timestep"].reshape(-1)
     wanted = EpisodeData({}, {}, ends).rollout_timestep()
-    if came.shape != wanted.shape or not np.array_equal(came, wanted):
-        row = int(np.argmax(came[: len(wanted)] != wanted[: len(came)])) if len(came) and len(wanted) else 0
-        raise DataError(f"{where}: 'rollout_timestep'", f"does not count each episode from 0 (row {row})", "0, 1, 2 ... from each episode's first row")
+    label, expected = f"{where}: 'rollout_timestep'", "0, 1, 2 ... from each episode's first row"
+    if came.shape != wanted.shape:
+        raise DataError(label, f"shape {arrays['rollout_timestep'].shape}", f"({len(wanted)},), as 'done' says")
+    if not np.array_equal(came, wanted):
+        raise DataError(label, f"{came[np.argmax(came != wanted)]} in row {int(np.argmax(came != wanted))}", expected)

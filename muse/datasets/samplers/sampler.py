@@ -1,8 +1,8 @@
 """The contract of samplers. The loop that calls it (`muse.trainers`):
 
-    sampler = dataset.get_sampler(seed)
-    inputs, outputs = dataset.get_batch(sampler.next_indices())
-    state = sampler.state()             # goes into the checkpoint
+sampler = dataset.get_sampler(seed)
+inputs, outputs = dataset.get_batch(sampler.next_indices())
+state = sampler.state()             # goes into the checkpoint
 """
 
 from __future__ import annotations
@@ -61,5 +61,7 @@ class Sampler(BaseClass, ABC):
         """
         count = len(self.dataset)
         if count == 0:
-            raise SamplerError(type(self).__name__, "no windows to draw from", "at least one", "add episodes first, or shorten the horizon")
+            raise SamplerError(
+                type(self).__name__, "no windows to draw from", "at least one", "add episodes first, or shorten the horizon"
+            )
         return count

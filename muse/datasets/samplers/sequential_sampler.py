@@ -56,7 +56,12 @@ class SequentialSampler(Sampler):
         if min(epoch, position, count) < 0 or position > count:
             raise SamplerError("SequentialSampler.load_state", repr(dict(state)), "what state() returned")
         if count > len(self.dataset):
-            raise SamplerError("SequentialSampler.load_state", f"an epoch of {count} windows", f"at most the dataset's {len(self.dataset)}", "the data of the run that is resumed")
+            raise SamplerError(
+                "SequentialSampler.load_state",
+                f"an epoch of {count} windows",
+                f"at most the dataset's {len(self.dataset)}",
+                "the data of the run that is resumed",
+            )
         self.epoch, self.position, self._count, self._order = epoch, position, count, None
 
     def _make_order(self) -> np.ndarray:

@@ -19,14 +19,21 @@ class UniformSampler(Sampler):
     """
 
     predefined_arguments = [
-        Argument("uniform_episodes", type=bool, default=False, help="each episode equally likely, then a window of it; else each window"),
+        Argument(
+            "uniform_episodes",
+            type=bool,
+            default=False,
+            help="each episode equally likely, then a window of it; else each window",
+        ),
     ]
 
     def __init__(self, params: Mapping[str, Any], dataset: Any, batch_size: int, seed: int = 0) -> None:
         super().__init__(params, dataset, batch_size, seed)
         self.batches = 0
         if self.uniform_episodes and not hasattr(dataset, "windows_per_episode"):
-            raise SamplerError("UniformSampler: 'uniform_episodes'", f"a {type(dataset).__name__}", "a dataset with windows_per_episode()")
+            raise SamplerError(
+                "UniformSampler: 'uniform_episodes'", f"a {type(dataset).__name__}", "a dataset with windows_per_episode()"
+            )
 
     def next_indices(self) -> np.ndarray:
         """Returns the next batch; see `Sampler`."""

@@ -1,0 +1,144 @@
+"""Gathers windows of an episode store into batches."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from attrdict import AttrDict
+
+from muse.datasets.dataset import DataError
+from muse.datasets.episodes import EpisodeStore
+from muse.datasets.windows import WindowTable
+from muse.specs import EnvSpec
+from muse.utils.attrdicts import nest
+from muse.utils.errors import nearest
+
+#: Names that follow from where the episodes end.
+DERIVED_NAMES = ("done", "rollout_timestep")
+
+
+class _Place(NamedTuple):
+    """Where a name comes from and goes to: its block (-1: none) and columns in the store, its side of the batch."""
+
+    name: str
+    side: str
+    block: int
+    begin: int
+    end: int
+    shape: tuple[int, ...]
+
+
+class BatchReader:
+    """Reads names of windows and of episodes, split into inputs and outputs.
+
+    Args:
+        store: The arrays.
+        windows: Which rows each window holds.
+        env_spec: Says which names are outputs.
+    """
+
+    def __init__(self, store: EpisodeStore, windows: WindowTable, env_spec: EnvSpec) -> None:
+        self.store, self.windows, self.env_spec = store, windows, env_spec
+        self._plans: dict[tuple[str, ...], list[_Place]] = {}
+
+    def plan(self, names: tuple[str, ...]) -> list[_Place]:
+        """Returns the place of each name; remembered, for it is asked at every batch.
+
+        Raises:
+            DataError: For a name that is not there.
+        """
+        if names not in self._plans:
+            held = (*self.store.columns, *self.store.onetime, *DERIVED_NAMES)
+            places = []
+            for name in names:
+                if name not in held:
+                    raise DataError("dataset", f"no name '{name}'{nearest(name, held)}", "one of " + ", ".join(held))
+                role = self.env_spec.leaf(name).role if name in self.env_spec else ""
+                side = "outputs" if role in ("output_observation", "final") or name == "done" else "inputs"
+                column = self.store.columns.get(name)
+                where = (column.block, column.begin, column.end, column.shape) if column is not None else (-1, 0, 0, ())
+                places.append(_Place(name, side, *where))
+            self._plans[names] = places
+        return self._plans[names]
+
+    def read_windows(self, indices: Any, names: tuple[str, ...], torch_device: Any) -> tuple[AttrDict, AttrDict]:
+        """Gathers windows; see `Dataset.get_batch`."""
+        located = self.windows.locate(self._checked(indices))
+        rows, (batch, horizon) = located.rows, located.rows.shape
+        flat_rows = rows.reshape(-1)
+        convert = _identity if torch_device is None else _to_device(torch_device)
+        gathered: dict[int, Any] = {}
+        sides: dict[str, dict[str, Any]] = {"inputs": {}, "outputs": {}}
+        for name, side, block, begin, end, shape in self.plan(names):
+            if block >= 0:
+                if block not in gathered:
+                    matrix = self.store.blocks[block].array
+                    gathered[block] = convert(matrix.take(flat_rows, axis=0).reshape(batch, horizon, matrix.shape[1]))
+                leaf = gathered[block][:, :, begin:end]
+                sides[side][name] = leaf if len(shape) == 1 else leaf.reshape(batch, horizon, *shape)
+            elif name == "rollout_timestep":
+                sides[side][name] = convert(rows - located.first)
+            elif name != "done":
+                once = self.store.onetime[name].array.take(located.episodes, axis=0)
+                sides[side][name] = convert(np.repeat(once[:, None], horizon, axis=1))
+        sides["outputs"]["done"], sides["outputs"]["padding_mask"] = convert(located.done), convert(located.padding_mask)
+        return nest(sides["inputs"]), nest(sides["outputs"])
+
+    def read_episode(self, index: int, names: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns copies of an episode's inputs and outputs; see `Dataset.get_episode`."""
+        count = self.store.num_episodes
+        if not _is_whole(index) or not 0 <= index < count:
+            raise DataError("get_episode", f"index {index}", f"a whole number from 0 to {count - 1}" if count else "an episode")
+        begin, end = self.store.bounds(int(index))
+        sides: dict[str, dict[str, np.ndarray]] = {"inputs": {}, "outputs": {}}
+        for name, side, block, *_ in self.plan(names):
+            if block >= 0:
+                sides[side][name] = self.store.view(name)[begin:end].copy()
+            elif name == "rollout_timestep":
+                sides[side][name] = np.arange(end - begin)
+            elif name != "done":
+                sides[side][name] = np.array(self.store.view(name)[index])
+        sides["outputs"]["done"] = np.arange(end - begin) == end - begin - 1
+        return sides["inputs"], sides["outputs"]
+
+    def _checked(self, indices: Any) -> np.ndarray:
+        array, count = np.asarray(indices), len(self.windows)
+        if not array.size:
+            return np.empty(0, np.int64)
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise DataError("get_batch", f"indices of shape {array.shape} {array.dtype}", "whole numbers (B,)")
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high >= count:
+            raise DataError(
+                "get_batch", f"window {low if low < 0 else high}", f"a number from 0 to {count - 1}" if count else "a window"
+            )
+        return array.astype(np.int64, copy=False)
+
+
+def _is_whole(index: Any) -> bool:
+    try:
+        operator.index(index)
+    except TypeError:
+        return False
+    return not isinstance(index, (bool, np.bool_))
+
+
+def _identity(array: np.ndarray) -> np.ndarray:
+    return array
+
+
+def _to_device(device: Any) -> Callable[[np.ndarray], Any]:
+    import torch
+
+    target = torch.device(device)
+
+    def convert(array: np.ndarray) -> Any:
+        if array.dtype.kind not in "iufbc":
+            return array  # Text has no tensor.
+        tensor = torch.from_numpy(array)
+        return tensor if target.type == "cpu" else tensor.to(target, non_blocking=True)
+
+    return convert

@@ -1,0 +1,332 @@
+"""The memory-mapped form: a folder `<name>.muse/` for images and for data larger than memory.
+
+    run.muse/
+      _episodes.npz          the episode table: `ends` (E,) and the same `_meta` as a native file
+      ego.npy                one array per name, episodes one after another
+      objects/position.npy   a slash opens a folder; what a file name may not hold is written %2E
+
+The table says how many rows there are. It is replaced in one rename after the arrays are on the disk, so that rows beyond it
+are those of an episode whose writing was cut short: they are ignored, and overwritten by the next.
+
+A folder made by hand may have a `done.npy` instead of the table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from muse.datasets.dataset import DataError
+from muse.datasets.formats import npz
+from muse.datasets.formats.episode_data import EpisodeData, role_by_name, roles_of, split_names
+from muse.datasets.formats.headers import Header, read_header
+from muse.utils.files import sync_folder
+
+TABLE = "_episodes.npz"
+_EXPECTED = "a .muse folder with one .npy per name"
+_PART_BYTES = 2**24
+
+
+def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()) -> EpisodeData:
+    """Maps the arrays of a folder, read-only; nothing is copied into memory.
+
+    Args:
+        ignore_prefixes: Names that begin with one of these are not read.
+
+    Raises:
+        DataError: For a folder that is missing, a file that is cut short or holds pickled objects, a broken table.
+    """
+    folder = Path(path)
+    _restore(folder)
+    if not folder.is_dir():
+        raise DataError(
+            str(path), "a file" if folder.exists() else "no such folder", _EXPECTED, "the path is relative to the working folder"
+        )
+    files = _files(folder)
+    if not (folder / TABLE).exists():
+        arrays = {
+            name: _map(file, None, path, name)
+            for name, file in files.items()
+            if name == "done" or not name.startswith(ignore_prefixes)
+        }
+        return split_names(arrays, {}, str(path))
+    if "done" in files or "rollout_timestep" in files:
+        raise DataError(
+            f"{path}: 'done.npy' or 'rollout_timestep.npy'", f"beside {TABLE}", "one of the two", f"delete what is not {TABLE}"
+        )
+    ends, meta = _read_table(folder)
+    rows, roles = int(ends[-1]) if len(ends) else 0, roles_of(meta)
+    steps, onetime = {}, {}
+    for name, file in files.items():
+        if name.startswith(ignore_prefixes):
+            continue
+        if roles.get(name, role_by_name(name)) in ("param", "final"):
+            onetime[name] = _map(file, len(ends), path, name)
+        else:
+            steps[name] = _map(file, rows, path, name)
+    return EpisodeData(steps, onetime, ends, meta, str(path))
+
+
+def num_episodes(path: str | os.PathLike[str]) -> int:
+    """Returns the number of episodes of a folder; -1 where there is none that Muse wrote."""
+    return len(_read_table(Path(path))[0]) if (Path(path) / TABLE).exists() else -1
+
+
+def write(path: str | os.PathLike[str], data: EpisodeData) -> None:
+    """Writes episodes; a crash leaves the old folder or the new one.
+
+    Raises:
+        DataError: For an array that could only be written by pickling it, and for a path that is taken by a file.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_dir():
+        raise DataError(str(path), "a file", "a folder, or nothing yet")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _restore(target)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        for name, array in _arrays(data, path).items():
+            _write_array(temporary / file_name(name), array)
+        _write_table(temporary, data)
+        for folder, _, _ in os.walk(temporary):
+            sync_folder(folder)
+        _put(temporary, target)
+        sync_folder(target.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def append(path: str | os.PathLike[str], data: EpisodeData) -> None:
+    """Adds episodes at the end; a crash leaves the folder with them or without.
+
+    A folder that is not there is written anew. The meta data's values replace those that are there.
+
+    Raises:
+        DataError: For names, shapes or types other than those there, and while another process appends.
+    """
+    folder = Path(path)
+    _restore(folder)
+    if not folder.exists():
+        return write(path, data)
+    with _locked(folder):
+        there, new = read(path), _arrays(data, path)
+        if not (folder / TABLE).exists():
+            raise DataError(str(path), f"no {TABLE}", "a folder that Muse wrote", "muse.datasets.formats.folder.write first")
+        _check_alike(there, data)
+        for name, array in new.items():
+            count = len(there.ends) if name in there.onetime else there.num_rows
+            _grow(folder / file_name(name), array, count, f"{path}: '{name}'")
+        ends = np.concatenate([there.ends, data.ends + there.num_rows])
+        _write_table(folder, EpisodeData({}, {}, ends, {**there.meta, **data.meta}))
+    return None
+
+
+def file_name(name: str) -> str:
+    """Returns the path of a name's file inside the folder. No name leads out of it, and no two names share a file."""
+    return "/".join(quote(part, safe=" ").replace(".", "%2E") for part in name.split("/")) + ".npy"
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    found = {}
+    for file in sorted(folder.rglob("*.npy")):
+        name = unquote(file.relative_to(folder).as_posix().removesuffix(".npy"))
+        if name in found:
+            raise DataError(f"{folder}: '{name}'", f"two files, {found[name].name} and {file.name}", "one file for each name")
+        found[name] = file
+    return found
+
+
+def _arrays(data: EpisodeData, path: str | os.PathLike[str]) -> Mapping[str, np.ndarray]:
+    arrays = {**data.steps, **data.onetime}
+    for name, array in arrays.items():
+        npz.check_storable(array, f"{path}: '{name}'")
+        if name in ("done", "rollout_timestep"):
+            raise DataError(f"{path}: '{name}'", "an array of that name", "none: it follows from the episode table")
+    return arrays
+
+
+def _read_table(folder: Path) -> tuple[np.ndarray, dict]:
+    table = folder / TABLE
+    arrays, meta = npz.read_arrays(table)
+    ends = arrays.get("ends")
+    if ends is None or ends.ndim != 1 or ends.dtype != np.int64 or np.any(np.diff(ends, prepend=0) < 1):
+        raise DataError(
+            f"{table}: 'ends'",
+            "missing or not increasing",
+            "(E,) int64, the row after each episode's last",
+            "copy or collect it again",
+        )
+    return ends, meta
+
+
+def _write_table(folder: Path, data: EpisodeData) -> None:
+    npz.write_arrays(folder / TABLE, {"ends": np.asarray(data.ends, np.int64)}, data.meta)
+
+
+def _map(file: Path, rows: int | None, path: str | os.PathLike[str], name: str) -> np.ndarray:
+    """Returns the first `rows` rows of a file, all of them when None."""
+    where = f"{path}: '{name}'"
+    try:
+        with open(file, "rb") as opened:
+            header = read_header(opened, where)
+            there = os.fstat(opened.fileno()).st_size - header.size
+    except OSError as error:
+        raise DataError(where, f"cannot be read ({error.strerror})", _EXPECTED) from error
+    held = _checked_rows(header, rows, there, where)
+    shape = (held, *header.shape[1:])
+    if not np.prod(shape, dtype=object):
+        return np.empty(shape, header.dtype)
+    # A plain view of the map: gathers from the subclass would return the subclass.
+    return np.asarray(np.memmap(file, header.dtype, "r", header.size, shape))
+
+
+def _checked_rows(header: Header, rows: int | None, there: int, where: str) -> int:
+    if not header.shape:
+        raise DataError(where, "no rows", f"{'N' if rows is None else rows} rows")
+    if header.fortran and len(header.shape) > 1:
+        raise DataError(where, "elements in column order", "row order", "np.ascontiguousarray before np.save")
+    held = header.shape[0] if rows is None else rows
+    if header.shape[0] < held:
+        raise DataError(where, f"{header.shape[0]} rows", f"{held}, as the episode table says", "copy or collect it again")
+    wanted = header._replace(shape=(held, *header.shape[1:])).num_bytes
+    if there < wanted:
+        raise DataError(
+            where,
+            f"cut short: {there} bytes",
+            f"{wanted} for {held} rows of {header.shape[1:]} {header.dtype}",
+            "copy or collect it again",
+        )
+    return held
+
+
+def _check_alike(there: EpisodeData, new: EpisodeData) -> None:
+    for kind, old_arrays, arrays in (("step", there.steps, new.steps), ("one-time", there.onetime, new.onetime)):
+        if set(old_arrays) != set(arrays):
+            different = min(set(old_arrays) ^ set(arrays))
+            raise DataError(
+                f"{there.where}: '{different}'",
+                f"{'missing in' if different in old_arrays else 'new with'} the episodes to append",
+                f"the same {kind} names",
+            )
+        for name, array in arrays.items():
+            old = old_arrays[name]
+            if (old.shape[1:], old.dtype) != (array.shape[1:], array.dtype):
+                raise DataError(
+                    f"{there.where}: '{name}'",
+                    f"shape {array.shape[1:]} {array.dtype}",
+                    f"shape {old.shape[1:]} {old.dtype}, as there",
+                )
+
+
+def _write_array(file: Path, array: np.ndarray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "xb") as opened:
+        opened.write(_header_bytes(array, len(array)))
+        _write_rows(opened, array)
+        _sync(opened)
+
+
+def _grow(file: Path, array: np.ndarray, count: int, where: str) -> None:
+    """Writes rows behind the first `count`. At every moment the file holds, and its header claims, at least those."""
+    with open(file, "r+b") as opened:
+        header = read_header(opened, where)
+        _rewrite_header(opened, array, count, header.size, where)
+        row_bytes = header._replace(shape=header.shape[1:]).num_bytes
+        opened.truncate(header.size + count * row_bytes)
+        opened.seek(0, os.SEEK_END)
+        _write_rows(opened, array)
+        _sync(opened)
+        _rewrite_header(opened, array, count + len(array), header.size, where)
+        _sync(opened)
+
+
+def _header_bytes(array: np.ndarray, rows: int) -> bytes:
+    buffer = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(array.dtype)
+    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": (rows, *array.shape[1:])})
+    return buffer.getvalue()
+
+
+def _rewrite_header(file: IO[bytes], array: np.ndarray, rows: int, size: int, where: str) -> None:
+    """numpy leaves room in a header for the first size to grow, so that the new one is as long as the old."""
+    header = _header_bytes(array, rows)
+    if len(header) != size:
+        raise DataError(
+            where, f"a header of {size} bytes", f"one of {len(header)}, as this numpy writes it", "write the folder anew"
+        )
+    file.seek(0)
+    file.write(header)
+    file.flush()
+
+
+def _write_rows(file: IO[bytes], array: np.ndarray) -> None:
+    step = max(1, _PART_BYTES // max(1, array[:1].nbytes))
+    for begin in range(0, len(array), step):
+        file.write(np.ascontiguousarray(array[begin : begin + step]).tobytes())
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _backup(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
+
+
+def _restore(target: Path) -> None:
+    """Takes back the old folder where a crash came between the two renames of `_put`."""
+    if not target.exists() and _backup(target).is_dir():
+        os.rename(_backup(target), target)
+
+
+def _put(temporary: Path, target: Path) -> None:
+    """Puts a folder in the place of another, in one step where the system can; `temporary` then holds the old one."""
+    if not target.exists():
+        os.rename(temporary, target)
+    elif not _exchange(temporary, target):
+        shutil.rmtree(_backup(target), ignore_errors=True)
+        os.rename(target, _backup(target))
+        os.rename(temporary, target)
+        shutil.rmtree(_backup(target), ignore_errors=True)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchanges two paths in one step; returns false where the system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE: man 2 rename
+    return rename is not None and rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from appending, where the system has locks."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise DataError(str(folder), "another process is appending to it", "one at a time") from error
+    finally:
+        os.close(handle)

@@ -1,0 +1,49 @@
+"""The recipes of policies build what they say, with options from the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs.helpers import load_base_config
+from muse.envs.env import make_env_spec
+from muse.envs.simple.gym_env import GymEnv
+from muse.envs.simple.point_mass_env import PointMassEnv
+from muse.experiments.assemble import ROOT_KEYS, assemble
+from muse.models.heads import CategoricalHead, DeterministicHead
+from muse.testing import FakeEnv, check_policy
+from muse.testing.made_up import statistics_of
+from muse.utils.abstract import build
+
+ROOT = Path(__file__).resolve().parents[2]
+SPECS = {
+    "cartpole_expert": (GymEnv, {"env_type": "CartPole-v1"}),
+    "pendulum_expert": (GymEnv, {"env_type": "Pendulum-v1"}),
+    "constant_goal": (FakeEnv, {}),
+}
+RECIPES = sorted(path.stem for path in (ROOT / "cfgs/policy").glob("*.py") if path.stem not in ("__init__", "gcbc"))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_policy_recipe_builds(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    params, _ = load_base_config(f"cfgs/policy/{name}.py", ["--timeout", "5"])
+    cls, options = SPECS.get(name, (PointMassEnv, {}))
+    policy = build(params, make_env_spec(cls, options), is_goal="goal" in name, where="policy")
+    assert policy.timeout == 5
+
+
+@pytest.mark.parametrize(("name", "head"), [("cartpole_bc", CategoricalHead), ("pendulum_bc", DeterministicHead)])
+def test_a_gym_recipe_fits_its_env(name, head, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    params, root = load_base_config(f"cfgs/exp_gym/{name}.py", ["--horizon", "3"], reads=ROOT_KEYS)
+    assert params["policy"]["replan_horizon"] == 3
+    assert params["dataset_train"]["file"] == f"data/gym/{params['dataset']}.npz"
+    assert root.get_exp_name().startswith("gym/")
+    experiment = assemble(params, with_datasets=False)
+    try:
+        assert [type(each) for each in experiment.model.action_decoder.heads] == [head]
+        experiment.model.load_statistics({n: statistics_of(np.eye(9)[:, : experiment.env_spec.leaf(n).size]) for n in ["obs"]})
+        check_policy(experiment.policy, experiment.model)
+    finally:
+        experiment.close()

@@ -116,7 +116,7 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Any], where: str)
     if wrong:
         listed = "\n  ".join(wrong)
         raise CheckpointError(
-            where, f"{len(wrong)} weights do not fit the model:\n  {listed}\n", "weights of this very model",
+            where, f"{len(wrong)} weights do not fit the model:\n  {listed}", "weights of this very model",
             "the recipe that made the checkpoint (exp=<its folder>)",
         )  # fmt: skip
     model.load_state_dict(weights)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from attrdict import AttrDict
 
-from muse.cli.common import load_config, make_parser, require_experiment, run
-from muse.cli.evaluate import load_first_statistics, positive_int, random_policy, restore
+from muse.cli.acting import Acting, acting, add_acting_flags, positive_int
+from muse.cli.common import make_parser, run
 from muse.datasets import NpDataset
-from muse.experiments.assemble import Experiment, assemble, recorded_fingerprint
+from muse.experiments.assemble import Experiment, recorded_fingerprint
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
 from muse.experiments.provenance import FingerprintError
-from muse.policies.policy import Policy
 from muse.rollouts.loop import RolloutLoop, run_loop
 from muse.rollouts.recorders import DatasetRecorder
 from muse.utils.errors import OptionError
@@ -54,15 +53,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         "--continue", dest="is_continue", action="store_true", help="add to the file, from the seed after its last episode's"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the episodes (default: 0)")
-    parser.add_argument(
-        "--num_envs", type=positive_int, default=None, metavar="N", help="environments stepped together (default: the recipe's)"
-    )
-    parser.add_argument(
-        "--model_file", metavar="FILE", help="checkpoint in models/, or a path (default: best_model.pt, else model.pt)"
-    )
-    parser.add_argument("--no_model_file", action="store_true", help="act with first weights")
-    parser.add_argument("--random_policy", action="store_true", help="uniform random actions")
+    add_acting_flags(parser)
     return run(_work, parser, argv)
 
 
@@ -70,30 +61,9 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     path = Path(args.save_file)
     if path.exists() and not (args.is_continue or args.overwrite):
         raise ExperimentError(str(path), "the file exists", "a new name", "--continue to add to it, --overwrite to replace it")
-    params, root, manager = load_config(args, unknown)
-    needs_model = not args.random_policy and getattr(getattr(params.get("policy"), "cls", None), "uses_model", True)
-    with logging_to(debug=args.debug):
-        experiment = assemble(
-            params,
-            root.get_exp_name(),
-            with_datasets=needs_model and args.no_model_file,
-            with_model=needs_model,
-            num_envs=args.num_envs,
-        )
-        try:
-            if experiment.vector_env is None:
-                raise ExperimentError(args.config, "no environment", "a recipe with a group 'env_train'")
-            policy = random_policy(experiment) if args.random_policy else experiment.policy
-            if policy is None:
-                raise ExperimentError(args.config, "no policy", "a recipe with a group 'policy'", "--random_policy")
-            if needs_model and args.no_model_file:
-                load_first_statistics(experiment)
-            elif needs_model:
-                restore(experiment, require_experiment(manager, args.config), args.model_file)
-            dataset = _open_dataset(args, experiment, path)
-            recorder = _collect(args, experiment, policy, dataset)
-        finally:
-            experiment.close()
+    with logging_to(debug=args.debug), acting(args, unknown) as who:
+        dataset = _open_dataset(args, who.experiment, path)
+        recorder = _collect(args, who, dataset)
     new = (
         f", {recorder.solved / recorder.taken:.0%} of {recorder.taken} new ones solved"
         if recorder.taken
@@ -135,7 +105,7 @@ def _open_dataset(args: argparse.Namespace, experiment: Experiment, path: Path) 
     return dataset
 
 
-def _collect(args: argparse.Namespace, experiment: Experiment, policy: Policy, dataset: NpDataset) -> DatasetRecorder:
+def _collect(args: argparse.Namespace, who: Acting, dataset: NpDataset) -> DatasetRecorder:
     """Rolls out until there is enough data, and saves it also when that is interrupted."""
     collection = dataset.meta["collection"]
     before = collection["episodes_seen"]
@@ -151,23 +121,19 @@ def _collect(args: argparse.Namespace, experiment: Experiment, policy: Policy, d
         max(0, (args.max_steps or 0) - dataset.num_rows),
         write_down,
     )
-    loop = RolloutLoop(
-        experiment.vector_env,
-        policy,
-        experiment.model,
-        goal_policy=experiment.goal_policy,
-        reward=experiment.reward,
-        recorders=[recorder],
-    )
+    goal_policy, reward = who.experiment.goal_policy, who.experiment.reward
+    loop = RolloutLoop(who.env, who.policy, who.experiment.model, goal_policy=goal_policy, reward=reward, recorders=[recorder])
     seeds = _seeds(args.seed, before, args.max_eps)
     total, unit, initial = (args.max_eps, "episodes", before) if args.max_eps else (args.max_steps, "steps", dataset.num_rows)
-    with Progress("collect", total=total, unit=unit, description=type(policy).__name__, initial=min(initial, total)) as bar:
-        with contextlib.closing(run_loop(loop, seeds)) as episodes:
-            for _ in episodes if initial < total else ():
-                done = before + recorder.taken if args.max_eps else dataset.num_rows
-                bar.update(min(done, total), success=recorder.solved / recorder.taken if recorder.taken else None)
-                if done >= total:
-                    break
+    with (
+        Progress("collect", total=total, unit=unit, description=who.label, initial=min(initial, total)) as bar,
+        contextlib.closing(run_loop(loop, seeds)) as episodes,
+    ):
+        for _ in episodes if initial < total else ():
+            done = before + recorder.taken if args.max_eps else dataset.num_rows
+            bar.update(min(done, total), success=recorder.solved / recorder.taken if recorder.taken else None)
+            if done >= total:
+                break
     return recorder
 
 

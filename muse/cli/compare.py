@@ -6,8 +6,8 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from muse.cli.acting import positive_int
 from muse.cli.common import run
-from muse.cli.evaluate import positive_int
 from muse.cli.load import load
 from muse.experiments.logger import logging_to
 from muse.rollouts.compare import Comparison

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from configs.helpers import load_base_config
-from muse.cli.evaluate import restore
+from muse.cli.acting import restore
 from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble
 from muse.experiments.file_manager import ExperimentFileManager
 
@@ -42,7 +42,6 @@ def load(
     experiment = assemble(params, root.get_exp_name(), with_datasets=with_datasets, num_envs=num_envs)
     if experiment.model is not None:
         restore(experiment, manager, model_file)
-        experiment.model.eval()
     return experiment
 
 

@@ -7,8 +7,8 @@ import statistics
 import time
 from collections.abc import Sequence
 
+from muse.cli.acting import positive_int
 from muse.cli.common import load_config, make_parser, run
-from muse.cli.evaluate import positive_int
 from muse.experiments.assemble import make_datasets, make_spec
 from muse.experiments.logger import logging_to
 from muse.utils.attrdicts import flatten

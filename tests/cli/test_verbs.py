@@ -19,7 +19,14 @@ RECIPE = "cfgs/exp_point_mass/bc_rnn.py"
 DATA = "data/point_mass/scripted_200.npz"
 EXPERT = ["%policy", "cfgs/policy/point_mass_expert.py"]
 SMALL = ["%model", "%%action_decoder", "--hidden_size", "16", "%trainer", "--save_every_n_steps", "4"]
-SMALL += ["--rollout_train_env_every_n_steps", "4", "--rollout_train_env_n_per_step", "3", "--write_to_tensorboard_every_n_train_steps", "1"]
+SMALL += [
+    "--rollout_train_env_every_n_steps",
+    "4",
+    "--rollout_train_env_n_per_step",
+    "3",
+    "--write_to_tensorboard_every_n_train_steps",
+    "1",
+]
 
 
 def run(*words: str) -> int:
@@ -47,7 +54,10 @@ def experiment(place):
 def test_collected_data_is_what_the_expert_did(place):
     data = npz.read(DATA)
     assert len(data.ends) == 12 and set(data.steps) == {"ego", "target", "objects/position", "action", "reward", "truncated"}
-    assert data.meta["fingerprint"]["class"].endswith("PointMassEnv") and data.meta["collection"] == {"seed": 0, "episodes_seen": 12}
+    assert data.meta["fingerprint"]["class"].endswith("PointMassEnv") and data.meta["collection"] == {
+        "seed": 0,
+        "episodes_seen": 12,
+    }
     assert (data.steps["reward"][data.ends - 1] == 1).all()
 
 
@@ -68,7 +78,9 @@ def test_data_is_not_overwritten_by_accident(place, capsys):
 
 
 def test_data_does_not_go_on_in_another_world(place, capsys):
-    assert run("collect", "--continue", "--max_eps", 20, "--save_file", DATA, RECIPE, *EXPERT, "%env_train", "--num_steps", 50) == 1
+    assert (
+        run("collect", "--continue", "--max_eps", 20, "--save_file", DATA, RECIPE, *EXPERT, "%env_train", "--num_steps", 50) == 1
+    )
     assert "environment's params" in capsys.readouterr().err
     assert run("collect", "--continue", "--seed", 3, "--max_eps", 20, "--save_file", DATA, RECIPE, *EXPERT) == 2
     assert "the seed that it was begun with" in capsys.readouterr().err
@@ -82,7 +94,18 @@ def test_collecting_a_number_of_steps(place):
 def test_the_experiment_folder(experiment):
     assert experiment.relative_to(Path.cwd()).as_posix() == "experiments/point_mass/b256_h10_scripted_200_bc-l2-ns_lstm-hs16-ps0"
     files = {path.name for path in experiment.iterdir()}
-    assert {"config.py", "config_args.txt", "config_resolved.json", "models", "log_train.txt", "metrics.jsonl", "loss.csv", "git", "environment.txt", "plots"} <= files
+    assert {
+        "config.py",
+        "config_args.txt",
+        "config_resolved.json",
+        "models",
+        "log_train.txt",
+        "metrics.jsonl",
+        "loss.csv",
+        "git",
+        "environment.txt",
+        "plots",
+    } <= files
     assert any(name.startswith("events.out.tfevents") for name in files)
     assert {"model.pt", "best_model.pt", "train_state.pt"} <= {path.name for path in (experiment / "models").iterdir()}
     assert {path.name for path in (experiment / "plots").iterdir()} == {"loss.png", "success.png"}
@@ -106,7 +129,13 @@ def test_continue_goes_on_as_if_nothing_had_happened(experiment):
         (folder,) = Path("experiments/point_mass").glob(f"*_{word}_*")
         weights.append(torch.load(folder / "models" / "model.pt", weights_only=True)["weights"])
         rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        losses.append([(row["step"], row["name"], row["value"]) for row in rows if row["name"].startswith(("train/loss", "holdout/", "env_train/success"))])
+        losses.append(
+            [
+                (row["step"], row["name"], row["value"])
+                for row in rows
+                if row["name"].startswith(("train/loss", "holdout/", "env_train/success"))
+            ]
+        )
     assert weights[0].keys() == weights[1].keys() and all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert losses[0] == losses[1] and len(losses[0]) > 12
 
@@ -159,7 +188,10 @@ def test_compare_pairs_two_experiments(experiment, capsys):
 
 
 def test_resolve_says_where_values_come_from(place, capsys):
-    assert run("resolve", "--query", "model/action_decoder/hidden_size", RECIPE, "%model", "%%action_decoder", "--hidden_size", 7) == 0
+    assert (
+        run("resolve", "--query", "model/action_decoder/hidden_size", RECIPE, "%model", "%%action_decoder", "--hidden_size", 7)
+        == 0
+    )
     shown = capsys.readouterr().out
     assert "model/action_decoder/hidden_size  7  [command line]" in shown and "lstm-hs7-ps0" in shown
     assert run("resolve", "--query", "model/action_decodr", RECIPE) == 2
@@ -192,7 +224,14 @@ def test_a_mistake_is_a_message_and_a_status(place, capsys):
     assert "bad.npz: cut short or no archive" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["scripts/resolve.py"], ["-m", "muse", "resolve"], ["-c", "import sys; from muse.cli.main import main; sys.exit(main(sys.argv[1:]))", "resolve"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["scripts/resolve.py"],
+        ["-m", "muse", "resolve"],
+        ["-c", "import sys; from muse.cli.main import main; sys.exit(main(sys.argv[1:]))", "resolve"],
+    ],
+)
 def test_every_spelling_runs(words):
     done = subprocess.run([sys.executable, *words, "--name_only", RECIPE], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "point_mass/b256_h10_scripted_200_bc-l2-ns_lstm-hs64-ps0\n", "")

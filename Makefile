@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 EPISODES ?= 200
-STEPS ?= 3000
+STEPS ?= 2000
 EVAL_EPISODES ?= 100
 export PYTHONUNBUFFERED := 1
 

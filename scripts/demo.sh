@@ -2,7 +2,7 @@
 # From demonstrations to a policy with the ordinary scripts: scripts/demo.sh [episodes] [training steps] [evaluation episodes]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-episodes=${1:-200} steps=${2:-3000} evaluation=${3:-100}
+episodes=${1:-200} steps=${2:-2000} evaluation=${3:-100}
 recipe=cfgs/exp_point_mass/bc_rnn.py
 data=data/point_mass/scripted_200.npz
 

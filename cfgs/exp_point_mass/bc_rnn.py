@@ -27,9 +27,9 @@ export = d(
     policy=gcbc.export,
     trainer=goal_trainer.export
     & d(
-        max_steps=3000,
+        max_steps=2000,
         holdout_every_n_steps=50,
-        rollout_train_env_every_n_steps=1000,
+        rollout_train_env_every_n_steps=500,
         rollout_train_env_n_per_step=50,
         save_every_n_steps=500,
     ),

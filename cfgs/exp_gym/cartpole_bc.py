@@ -13,6 +13,7 @@ from cfgs.model import bc_mlp
 from cfgs.policy import gcbc
 from cfgs.trainer import goal_trainer
 from configs.fields import Field as F
+from muse.envs.vector_env import VectorEnv
 
 data = np_seq.export & d(file=F("dataset", "data/gym/{}.npz".format))
 
@@ -26,6 +27,7 @@ export = d(
     env_train=cartpole.export,
     dataset_train=data & d(load_episode_range=[0.0, 0.9]),
     dataset_holdout=data & d(load_episode_range=[0.9, 1.0]),
+    vector_env=d(cls=VectorEnv, num_envs=10),
     model=bc_mlp.export & d(action_decoder=d(mlp_size=64, mlp_depth=2, use_tanh_out=False), normalize_states=True),
     policy=gcbc.export,
     trainer=goal_trainer.export

@@ -1,9 +1,9 @@
 """The contract of datasets. The loop that calls it (`muse.trainers`):
 
-    sampler = dataset.get_sampler(seed)
-    while training:
-        inputs, outputs = dataset.get_batch(sampler.next_indices(), torch_device=device)
-        model.loss(inputs, outputs)
+sampler = dataset.get_sampler(seed)
+while training:
+    inputs, outputs = dataset.get_batch(sampler.next_indices(), torch_device=device)
+    model.loss(inputs, outputs)
 """
 
 from __future__ import annotations

@@ -3,5 +3,6 @@
 from muse.datasets.samplers.sampler import Sampler, SamplerError
 from muse.datasets.samplers.sequential_sampler import SequentialSampler
 from muse.datasets.samplers.uniform_sampler import UniformSampler
+from muse.datasets.samplers.weighted_sampler import WeightedSampler
 
-__all__ = ["Sampler", "SamplerError", "SequentialSampler", "UniformSampler"]
+__all__ = ["Sampler", "SamplerError", "SequentialSampler", "UniformSampler", "WeightedSampler"]

@@ -26,7 +26,8 @@ class Sampler(BaseClass, ABC):
 
     Args:
         params: The options of the class.
-        dataset: Its length, the number of windows, is asked for at every draw: it may grow.
+        dataset: Its length, the number of windows, is asked for at every draw: it may grow. One that forgets windows says in
+            `first_window` how many have left.
         batch_size: Windows in a batch.
         seed: Root of the order.
     """
@@ -65,3 +66,15 @@ class Sampler(BaseClass, ABC):
                 type(self).__name__, "no windows to draw from", "at least one", "add episodes first, or shorten the horizon"
             )
         return count
+
+
+def read_state(sampler: Sampler, state: Mapping[str, int], names: tuple[str, ...]) -> list[int]:
+    """Returns the whole numbers of a state, 0 or more, in the order of `names`.
+
+    Raises:
+        SamplerError: When the state has other names or values: it is another sampler's.
+    """
+    values = [state[name] for name in names] if set(state) == set(names) else [-1]
+    if any(not isinstance(value, int) or isinstance(value, bool) or value < 0 for value in values):
+        raise SamplerError(f"{type(sampler).__name__}.load_state", repr(dict(state)), "what state() returned")
+    return values

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from muse.datasets.samplers.sampler import Sampler, SamplerError
+from muse.datasets.samplers.sampler import Sampler, SamplerError, read_state
 from muse.utils.abstract import Argument
 from muse.utils.seeding import make_generator
 
@@ -51,5 +51,9 @@ class UniformSampler(Sampler):
         return {"batches": self.batches}
 
     def load_state(self, state: Mapping[str, int]) -> None:
-        """Goes to a position."""
-        self.batches = int(state["batches"])
+        """Goes to a position.
+
+        Raises:
+            SamplerError: When it is no position of this sampler.
+        """
+        self.batches = read_state(self, state, ("batches",))[0]

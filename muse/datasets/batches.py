@@ -100,7 +100,7 @@ class BatchReader:
             elif name == "rollout_timestep":
                 sides[side][name] = np.arange(end - begin)
             elif name != "done":
-                sides[side][name] = np.array(self.store.view(name)[index])
+                sides[side][name] = self.store.view(name)[index, ...].copy()
         sides["outputs"]["done"] = np.arange(end - begin) == end - begin - 1
         return sides["inputs"], sides["outputs"]
 

@@ -16,6 +16,9 @@ _MODULES = {
     "FakePolicy": "muse.testing.fake_policy",
     "check_policy": "muse.testing.check_policy",
     "policy_problems": "muse.testing.check_policy",
+    "FakeDataset": "muse.testing.fake_dataset",
+    "check_dataset": "muse.testing.check_dataset",
+    "dataset_problems": "muse.testing.check_dataset",
 }
 
 __all__ = sorted(_MODULES)

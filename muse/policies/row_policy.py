@@ -182,7 +182,7 @@ class _Outlet(NamedTuple):
                 )  # fmt: skip
             if leaf.dtype.kind in "iub":
                 array = np.rint(array)
-        if self.low is not None:
+        if self.low is not None and self.high is not None:
             array = np.minimum(np.maximum(array, self.low), self.high)
         typed = array.astype(leaf.dtype, copy=False)
         # A view of a model's output or of the caller's goal is not the receiver's to keep.

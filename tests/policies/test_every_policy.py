@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muse.envs.env import make, make_env_spec
@@ -65,6 +65,7 @@ def test_a_policy_keeps_the_contract(name):
     check_policy(cls, None if model is None else FakeModel(d(model), spec), spec, params=d(params), is_goal=is_goal)
 
 
+@settings(max_examples=30)
 @given(
     rows=st.lists(st.integers(0, 3), min_size=1, max_size=5),
     resets=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(0, 2**31 - 1)), max_size=6),

@@ -29,7 +29,7 @@ export = d(
     & d(
         max_steps=2000,
         holdout_every_n_steps=50,
-        rollout_train_env_every_n_steps=500,
+        rollout_train_env_every_n_steps=250,
         rollout_train_env_n_per_step=50,
         save_every_n_steps=500,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from muse.utils.seeding import derive_seed
 
 if TYPE_CHECKING:
     from muse.rewards.reward import Reward
+
+_log = logging.getLogger(__name__)
 
 
 class Collector:
@@ -63,10 +66,18 @@ class Collector:
         self._unsaved: list[Episode] = []
         self._loop: RolloutLoop | None = None
         self._restarted_at = 0
+        self._has_ended = self._has_warned = False
 
     def restart(self, step: int) -> None:
         """Leaves the episodes in progress; new ones begin with the next step."""
+        if self._loop is not None and not self._has_ended and not self._has_warned:
+            _log.warning(
+                "%s: no episode ended between steps %d and %d, where all begin anew; save or evaluate less often, or step more",
+                self.name, self._restarted_at, step,
+            )  # fmt: skip
+            self._has_warned = True
         self._loop = None
+        self._has_ended = False
         self._restarted_at = step
 
     def advance(self, model: Model | None, count: int, is_random: bool) -> None:
@@ -82,6 +93,7 @@ class Collector:
                 self._take(episode)
 
     def _take(self, episode: Episode) -> None:
+        self._has_ended = True
         record = make_record(0, episode)
         for name, value in {
             "episodes": 1.0,

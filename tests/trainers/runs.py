@@ -28,7 +28,7 @@ from muse.trainers.optimizers import CosineRate, SingleOptimizer
 from muse.trainers.trainer import Trainer
 from muse.trainers.writers import make_writer
 
-ENV = d(cls=PointMassEnv, num_obstacles=1, max_steps=25)
+ENV = d(cls=PointMassEnv, num_obstacles=1, num_steps=12)
 STEPS = 24
 BASE = {
     "max_steps": STEPS, "holdout_every_n_steps": 5, "save_every_n_steps": 7, "save_checkpoint_every_n_steps": 10,
@@ -59,7 +59,7 @@ KINDS = {
     "rollouts": {"rollout_train_env_every_n_steps": 6, "rollout_train_env_n_per_step": 3, "ema_decay": 0.9},
     "online": {
         "step_train_env_every_n_steps": 1, "step_train_env_n_per_step": 6, "random_policy_on_first_n_steps": 5,
-        "random_policy": d(cls=RandomPolicy), "block_env_on_first_n_steps": 2, "capacity": 120,
+        "random_policy": d(cls=RandomPolicy), "block_env_on_first_n_steps": 2, "capacity": 80,
         "rollout_holdout_env_every_n_steps": 8, "rollout_holdout_env_n_per_step": 2,
         "write_average_episode_returns_every_n_env_steps": 20,
     },

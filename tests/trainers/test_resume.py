@@ -220,10 +220,10 @@ def test_three_kills(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["everything", "online"])
 def test_twenty_kills(kind, tmp_path):
-    check_kills(kind, 20, tmp_path, 1200)
+    check_kills(kind, 20, tmp_path, 600)
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130)])
 def test_signals_end_a_process_with_their_status(number, status, tmp_path):
     process = start(tmp_path, "plain", max_steps=100000, save_every_n_steps=0)
     wait_for(lambda: (tmp_path / "metrics.jsonl").exists(), process)

@@ -1,10 +1,10 @@
 """Windows of episodes in memory, each once an epoch, in shuffled order."""
 
 from attrdict import AttrDict as d
-from muse.datasets.samplers import SequentialSampler
 
 from configs.fields import Field as F
 from muse.datasets import NpDataset
+from muse.datasets.samplers import SequentialSampler
 
 export = d(
     cls=NpDataset,

@@ -22,7 +22,7 @@ from muse.models.errors import ModelError, StatisticsError
 from muse.models.normalizer import Normalizer
 from muse.specs import EnvSpec, Leaf, LossResult, Statistics
 from muse.utils.abstract import Argument, BaseClass
-from muse.utils.attrdicts import Batch
+from muse.utils.attrdicts import Batch, flatten
 from muse.utils.torch_utils import resolve_device
 
 __all__ = ["Model", "ModelError", "StatisticsError"]
@@ -86,8 +86,8 @@ class Model(BaseClass, torch.nn.Module, metaclass=_Placed):
         return self.postprocess(inputs, super().__call__(inputs, memory))
 
     def preprocess(self, inputs: Batch) -> Batch:
-        """Returns what `preproc_fn` makes of `inputs`."""
-        return inputs if self.preproc_fn is None else self.preproc_fn(inputs)
+        """Returns what `preproc_fn` makes of `inputs`; a plain dict with nodes in it (`{**inputs, ...}`) is flattened."""
+        return inputs if self.preproc_fn is None else flatten(self.preproc_fn(inputs))
 
     def postprocess(self, inputs: Batch, outputs: dict[str, Any]) -> dict[str, Any]:
         """Returns what `postproc_fn` makes of `outputs`; `inputs` are preprocessed."""

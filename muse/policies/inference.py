@@ -1,10 +1,9 @@
-"""Calling a model for the rows of a policy: arrays to tensors, one memory per row, and the faster kernels for few rows."""
+"""Calling a model for the rows of a policy: arrays to tensors, and one memory per row."""
 
 from __future__ import annotations
 
-import contextlib
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,6 @@ from muse.policies.policy import PolicyError
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
-from muse.utils.torch_utils import without_onednn
-
-#: Up to this many rows, an LSTM or GRU step is faster without oneDNN, which reorders the weights in every call (at one row,
-#: 2x400 units: 0.36 ms against 0.9 to 2.4 ms).
-FEW_ROWS = 64
 
 #: Options of every policy that acts with a model's outputs.
 MODEL_ARGUMENTS = [
@@ -48,7 +42,7 @@ class ModelView:
         self._model: weakref.ref[Model] | None = None
         self.input_names: tuple[str, ...] = ()
         self.noise_size = 0
-        self._has_slow_kernels = False
+        self._parameter: weakref.ref[torch.Tensor] | None = None
 
     def look(self, model: Model | None, wanted_by: str) -> Model:
         """Takes notice of `model`; a memory made by another one is forgotten.
@@ -62,11 +56,11 @@ class ModelView:
             self.memory = None
             self._model = weakref.ref(model)
             self.input_names, self.noise_size = tuple(model.input_names), model.noise_size
-            modules = list(model.modules())
-            is_recurrent = any(isinstance(module, torch.nn.RNNBase) for module in modules)
-            # Convolutions need oneDNN more than recurrent layers suffer from it.
-            self._has_slow_kernels = is_recurrent and not any(isinstance(m, torch.nn.modules.conv._ConvNd) for m in modules)
-        self.device = device_of(model)
+            parameter = next(model.parameters(), None)
+            self._parameter = None if parameter is None else weakref.ref(parameter)
+        # Moving a model keeps its parameters, and asking one for its device is much faster than looking for it.
+        parameter = None if self._parameter is None else self._parameter()
+        self.device = model.device if parameter is None else parameter.device
         return model
 
     def run(
@@ -81,7 +75,7 @@ class ModelView:
         Raises:
             PolicyError: When `forward` returns no mapping, or a memory whose rows the model cannot reset.
         """
-        with self._inference(len(begin)):
+        with torch.inference_mode():
             outputs = forward(self._begin(model, begin, wanted_by))
         if not isinstance(outputs, Mapping):
             raise PolicyError(wanted_by, f"a model's output that is a {type(outputs).__name__}", "a mapping of outputs by name")
@@ -99,19 +93,6 @@ class ModelView:
                 "a model with initial_memory and reset_rows, or one env",
             )  # fmt: skip
         return model.reset_rows(self.memory, rows)
-
-    @contextlib.contextmanager
-    def _inference(self, rows: int) -> Iterator[None]:
-        """A block without gradients, and without oneDNN where that is faster."""
-        is_slow = self._has_slow_kernels and self.device.type == "cpu" and rows <= FEW_ROWS
-        with torch.inference_mode(), without_onednn() if is_slow else contextlib.nullcontext():
-            yield
-
-
-def device_of(model: Model | None) -> torch.device:
-    """Returns where a model's parameters live; the CPU for one that has none."""
-    parameter = None if model is None else next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
 
 
 def to_tensor(value: Any, device: torch.device) -> torch.Tensor:

@@ -138,11 +138,23 @@ def test_a_broken_model_is_told():
     )
 
 
-def test_onednn_is_left_as_it_was():
+def test_torch_is_left_as_it_was():
     policy = GCBCPolicy(d(), SPEC)
     policy.reset_policy(np.ones(1, dtype=bool))
     obs = {name: np.zeros((1, 1, *SPEC.leaf(name).shape), np.float32) for name in SPEC.observation_names}
-    assert torch.backends.mkldnn.enabled
-    action = policy.get_action(bc_rnn(), obs, {})["action"]
-    assert torch.backends.mkldnn.enabled and torch.is_grad_enabled()
+    model = bc_rnn()
+    action = policy.get_action(model, obs, {})["action"]
+    assert torch.backends.mkldnn.enabled and torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
     assert action.flags.writeable
+    assert all(parameter.grad is None and not parameter.is_inference() for parameter in model.parameters())
+
+
+def test_a_model_may_be_moved_between_steps():
+    policy = GCBCPolicy(d(), SPEC)
+    policy.reset_policy(np.ones(1, dtype=bool))
+    obs = {name: np.zeros((1, 1, *SPEC.leaf(name).shape), np.float32) for name in SPEC.observation_names}
+    model = FakeModel(d(), SPEC)
+    policy.get_action(model, obs, {})
+    model.to("meta")
+    with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
+        policy.get_action(model, obs, {})

@@ -202,7 +202,7 @@ def test_wandb_without_a_key_is_offline_and_says_so_in_one_line(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert done.stderr == (
-        f"wandb: no key (WANDB_API_KEY or `wandb login`); offline, send it later with `wandb sync {tmp_path}/wandb/*`\n"
+        f"wandb: no key (WANDB_API_KEY or `wandb login`); offline, send it later with `wandb sync {tmp_path}/wandb/offline-run-*`\n"
     )
     run_id = (tmp_path / "wandb_id.txt").read_text().strip()
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")

@@ -56,7 +56,8 @@ class WandbWriter(Writer):
         mode = os.environ.get("WANDB_MODE", "online")
         if mode == "online" and not has_wandb_key():
             _log.warning(
-                "wandb: no key (WANDB_API_KEY or `wandb login`); offline, send it later with `wandb sync %s/wandb/*`", self.folder
+                "wandb: no key (WANDB_API_KEY or `wandb login`); offline, send it later with `wandb sync %s/wandb/offline-run-*`",
+                self.folder,
             )
             mode = "offline"
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""Makes `made_data` importable from the tests of this folder and below."""

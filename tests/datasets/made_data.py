@@ -81,7 +81,9 @@ def reference_windows(episodes, once, horizon, skip=1, pad_start=False, pad_end=
             if not pad_end and wanted[-1] >= length:
                 continue
             rows = [min(max(row, 0), length - 1) for row in wanted]
-            window = {name: np.stack([value if name in once else value[row, ...] for row in rows]) for name, value in values.items()}
+            window = {
+                name: np.stack([value if name in once else value[row, ...] for row in rows]) for name, value in values.items()
+            }
             window["done"] = np.array([row == length - 1 for row in rows])
             window["padding_mask"] = np.array([row != want for row, want in zip(rows, wanted, strict=True)])
             window["rollout_timestep"] = np.array(rows)

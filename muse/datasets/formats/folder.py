@@ -136,7 +136,13 @@ def append(path: str | os.PathLike[str], data: EpisodeData) -> None:
 
 
 def file_name(name: str) -> str:
-    """Returns the path of a name's file inside the folder. No name leads out of it, and no two names share a file."""
+    """Returns the path of a name's file inside the folder. No name leads out of it, and no two names share a file.
+
+    Raises:
+        DataError: For a name with an empty part.
+    """
+    if "" in name.split("/"):
+        raise DataError(f"name '{name}'", "an empty part", "a path such as 'objects/position'")
     return "/".join(quote(part, safe=" ").replace(".", "%2E") for part in name.split("/")) + ".npy"
 
 

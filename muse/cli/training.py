@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -13,8 +14,9 @@ from attrdict import AttrDict
 from muse.cli.common import load_config
 from muse.cli.report import report_training
 from muse.experiments.assemble import Experiment, assemble, check_fit
-from muse.experiments.file_manager import ExperimentFileManager, experiment_path
+from muse.experiments.file_manager import ExperimentFileManager, check_free, experiment_path
 from muse.experiments.logger import logging_to
+from muse.trainers.writers import WriterGroup, make_writer
 from muse.utils.abstract import build, is_group
 from muse.utils.errors import OptionError
 
@@ -50,31 +52,38 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
     if args.print_all:
         for path, value, origin in root.get_origins():
             print(f"{path}  {value!r}  [{origin}]")
-    manager = make_folder(args, root, manager)
-    with logging_to(manager.log_path, args.debug):
-        try:
-            for change in root.get_changes():
-                _log.debug("changed since the run: %s", change)
-            experiment = assemble(params, root.get_exp_name(), with_env=with_env)
-            try:
-                _train(args, experiment, manager, root.get_resolved_json(), with_env)
-            finally:
-                experiment.close()
-        except Exception:
-            _log.debug("the run ended with an error", exc_info=True)
-            raise
-        finally:
-            manager.close()
-    return 0
+    name = root.get_exp_name()
+    folder = manager.exp_dir if manager is not None and args.is_continue else experiment_path(name, args.base_dir)
+    if not args.is_continue:
+        check_free(folder, args.overwrite)
+    with logging_to(debug=args.debug), contextlib.closing(assemble(params, name, with_env=with_env)) as experiment:
+        # Everything that can be wrong with a recipe shows before a folder is made, or an old one replaced.
+        trainer = make_trainer(experiment, folder, WriterGroup([]), with_env)
+        check_fit(experiment)
+        return _run(args, root, experiment, trainer, folder)
 
 
-def make_folder(args: argparse.Namespace, root: Any, manager: ExperimentFileManager | None) -> ExperimentFileManager:
-    """Makes the folder of a new run, or opens the one to resume."""
+def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: Any, folder: Path) -> int:
     texts = (root.get_config_text(), root.get_args_text(), json.dumps(root.get_resolved_json(), indent=1) + "\n")
-    folder = manager.exp_dir if manager is not None and args.is_continue else experiment_path(root.get_exp_name(), args.base_dir)
-    if args.is_continue and Path(folder).is_dir():
-        return ExperimentFileManager.resume(folder, *texts)
-    return ExperimentFileManager.create(root.get_exp_name(), *texts, base_dir=args.base_dir, overwrite=args.overwrite)
+    if args.is_continue and folder.is_dir():
+        manager = ExperimentFileManager.resume(folder, *texts)
+    else:
+        manager = ExperimentFileManager.create(experiment.name, *texts, base_dir=args.base_dir, overwrite=args.overwrite)
+    tags = [tag for tag in args.wandb_tags.split(":") if tag]
+    wandb = None if args.no_wandb else {"project": args.wandb_project, "tags": tags, "name": experiment.name}
+    with contextlib.closing(manager), logging_to(manager.log_path, to_terminal=False):
+        with contextlib.closing(make_writer(manager.exp_dir, wandb=wandb, config=root.get_resolved_json())) as writer:
+            trainer.writer = writer
+            _log.info("experiment  %s", manager.exp_dir)
+            try:
+                if args.is_continue:
+                    trainer.restore()
+                trainer.run()
+            except Exception:
+                _log.debug("the run ended with an error", exc_info=True)
+                raise
+        report_training(manager)
+    return 0
 
 
 def make_trainer(experiment: Experiment, folder: Path, writer: Any, with_env: bool = True) -> Any:
@@ -109,24 +118,3 @@ def without_rollouts(group: AttrDict) -> AttrDict:
     if switched:
         _log.warning("no environment: %s off", ", ".join(f"trainer/{name}" for name in switched))
     return AttrDict({**group, **{name: 0 for name in off if name in declared}})
-
-
-def _train(args: argparse.Namespace, experiment: Experiment, manager: ExperimentFileManager, config: Any, with_env: bool) -> None:
-    from muse.trainers.writers import make_writer
-
-    wandb = (
-        None
-        if args.no_wandb
-        else {"project": args.wandb_project, "tags": [tag for tag in args.wandb_tags.split(":") if tag], "name": experiment.name}
-    )
-    writer = make_writer(manager.exp_dir, wandb=wandb, config=config)
-    try:
-        trainer = make_trainer(experiment, manager.exp_dir, writer, with_env)
-        if args.is_continue:
-            trainer.restore()
-        check_fit(experiment)
-        _log.info("experiment  %s", manager.exp_dir)
-        trainer.run()
-    finally:
-        writer.close()
-    report_training(manager)

@@ -66,15 +66,7 @@ class ExperimentFileManager:
             ExperimentError: When the folder is there and `overwrite` is false, or the name leaves `base_dir`.
         """
         target = experiment_path(exp_name, base_dir)
-        if target.exists() and not overwrite:
-            raise ExperimentError(
-                str(target), "this experiment exists", "a new name",
-                "--continue to resume it, --overwrite to replace it, or --extra_exp_name _again after the recipe",
-            )  # fmt: skip
-        if target.exists():
-            held = cls(target)
-            held.lock()
-            held.close()
+        check_free(target, overwrite)
         target.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new"))
         try:
@@ -181,6 +173,24 @@ class ExperimentFileManager:
             str(candidates[0]), "no checkpoint", f"one of {', '.join(there)}" if there else "a run that has saved one",
             "" if there else "train longer than trainer/save_every_n_steps, or --continue the run",
         )  # fmt: skip
+
+
+def check_free(folder: Path, overwrite: bool = False) -> None:
+    """Checks that a new run may take `folder`.
+
+    Raises:
+        ExperimentError: When it is there and `overwrite` is false, or another run is writing to it.
+    """
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise ExperimentError(
+            str(folder), "this experiment exists", "a new name",
+            "--continue to resume it, --overwrite to replace it, or --extra_exp_name _again after the recipe",
+        )  # fmt: skip
+    held = ExperimentFileManager(folder)
+    held.lock()
+    held.close()
 
 
 def experiment_path(exp_name: str, base_dir: str | os.PathLike[str] = "experiments") -> Path:

@@ -13,14 +13,15 @@ _OURS = ("muse", "configs")
 
 
 @contextlib.contextmanager
-def logging_to(path: str | Path | None = None, debug: bool = False) -> Iterator[None]:
+def logging_to(path: str | Path | None = None, debug: bool = False, to_terminal: bool = True) -> Iterator[None]:
     """Shows records of Muse on the terminal and appends them to a file, until the block ends.
 
     Args:
         path: Log file, appended to; none when None. It gets every record, the terminal those from INFO on.
         debug: Show DEBUG records on the terminal too.
+        to_terminal: False inside another block that shows them already.
     """
-    handlers: list[logging.Handler] = [_terminal_handler(debug)]
+    handlers: list[logging.Handler] = [_terminal_handler(debug)] if to_terminal else []
     if path is not None:
         file_handler = logging.FileHandler(path, encoding="utf-8")
         file_handler.setLevel(logging.DEBUG)

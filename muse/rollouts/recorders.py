@@ -48,6 +48,11 @@ class OrderedRecorder(Recorder, ABC):
             self.solved += bool(following.success)
             self.take(following)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more episodes are to be taken."""
+        return False
+
     @abstractmethod
     def take(self, episode: Episode) -> None:
         """Takes the next episode."""
@@ -90,7 +95,7 @@ class DatasetRecorder(OrderedRecorder):
         before_save: Called with `taken` before each save, to write down how far the collection is.
 
     Attributes:
-        added: Episodes taken that are in the dataset.
+        added, rows: Episodes and steps added to the dataset.
 
     Raises:
         DataError: At construction, for `save_every_n_episodes` with a dataset that cannot save.

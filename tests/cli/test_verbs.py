@@ -118,6 +118,15 @@ def test_a_run_is_not_overwritten_by_accident(place, capsys):
     assert "this experiment exists" in capsys.readouterr().err
 
 
+def test_a_mistake_in_a_recipe_costs_no_experiment(experiment, capsys):
+    before = sorted(experiment.rglob("*"))
+    small = [*SMALL, "--max_steps", 8, "%dataset_train", "--file", "data/none.npz"]
+    assert run("goal_train", "--no_wandb", "--overwrite", RECIPE, *small) == 1
+    assert run("goal_train", "--no_wandb", RECIPE, "--extra_exp_name", "_bad", *small) == 1
+    assert capsys.readouterr().err.count("data/none.npz: no such file") == 2
+    assert sorted(experiment.rglob("*")) == before and not list(Path("experiments/point_mass").glob("*_bad_*"))
+
+
 def test_continue_goes_on_as_if_nothing_had_happened(experiment):
     again = ["--extra_exp_name", "_again", *SMALL, "--max_steps"]
     whole = ["--extra_exp_name", "_whole", *SMALL, "--max_steps"]
@@ -206,7 +215,7 @@ def test_load_batches_shows_shapes(place, capsys):
 def test_training_from_data_alone(place, capsys):
     assert run("train", "--no_wandb", RECIPE, "--extra_exp_name", "_offline", *SMALL, "--max_steps", 4) == 0
     (folder,) = Path("experiments/point_mass").glob("*_offline_*")
-    assert "no environment: trainer/rollout_train_env_every_n_steps off" in (folder / "log_train.txt").read_text()
+    assert "no environment: trainer/rollout_train_env_every_n_steps off" in capsys.readouterr().err
     assert (folder / "models" / "model.pt").is_file()
 
 

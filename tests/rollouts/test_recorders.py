@@ -94,6 +94,15 @@ def test_saves_along_the_way_and_at_the_end():
     assert [episode.seed for episode in recorder.dataset.episodes] == list(range(12))
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_no_more_is_taken_than_was_asked_for(count):
+    recorder = DatasetRecorder(Shelf(), max_rows=12)
+    collect(count, recorder, range(9))
+    lengths = [1 + (7 * seed) % 10 for seed in range(9)]
+    wanted = next(n for n in range(9) if sum(lengths[:n]) >= 12)
+    assert (recorder.taken, recorder.rows, recorder.is_full) == (wanted, sum(lengths[:wanted]), True)
+
+
 def test_failures_are_left_out_when_asked():
     recorder = DatasetRecorder(Shelf(), only_successful=True)
     episodes = collect(3, recorder, range(20), success_rate=0.5)

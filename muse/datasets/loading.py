@@ -94,7 +94,7 @@ def _check_array(arrays: Mapping[str, np.ndarray], name: str, leaf: Leaf, data: 
     wanted = f"({', '.join([lead, *map(str, leaf.shape)])}{'' if leaf.shape else ','})"
     if name not in arrays:
         got = "a row per episode" if name in data.onetime else f"missing{nearest(name, arrays)}"
-        there = "names there: " + (", ".join((*data.steps, *data.onetime)) or "none")
+        there = "names there: " + (", ".join(sorted((*data.steps, *data.onetime))) or "none")
         raise DataError(label, got, f"{wanted} {leaf.dtype}", there)
     array = arrays[name]
     if array.shape[1:] != leaf.shape:

@@ -114,7 +114,7 @@ def split_names(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where
     """
     if "done" not in arrays:
         expected = "(N,) bool, true on the last row of each episode"
-        raise DataError(f"{where}: 'done'", "missing", expected, "names there: " + (", ".join(arrays) or "none"))
+        raise DataError(f"{where}: 'done'", "missing", expected, "names there: " + (", ".join(sorted(arrays)) or "none"))
     ends = ends_of(arrays["done"], where)
     rows = int(ends[-1]) if len(ends) else 0
     roles = roles_of(meta)

@@ -192,31 +192,27 @@ def _map(file: Path, rows: int | None, path: str | os.PathLike[str], name: str) 
             there = os.fstat(opened.fileno()).st_size - header.size
     except OSError as error:
         raise DataError(where, f"cannot be read ({error.strerror})", _EXPECTED) from error
-    held = _checked_rows(header, rows, there, where)
-    shape = (held, *header.shape[1:])
-    if not np.prod(shape, dtype=object):
+    shape = _checked_shape(header, rows, there, where)
+    if 0 in shape:
         return np.empty(shape, header.dtype)
     # A plain view of the map: gathers from the subclass would return the subclass.
     return np.asarray(np.memmap(file, header.dtype, "r", header.size, shape))
 
 
-def _checked_rows(header: Header, rows: int | None, there: int, where: str) -> int:
-    if not header.shape:
-        raise DataError(where, "no rows", f"{'N' if rows is None else rows} rows")
+def _checked_shape(header: Header, rows: int | None, there: int, where: str) -> tuple[int, ...]:
     if header.fortran and len(header.shape) > 1:
         raise DataError(where, "elements in column order", "row order", "np.ascontiguousarray before np.save")
-    held = header.shape[0] if rows is None else rows
-    if header.shape[0] < held:
-        raise DataError(where, f"{header.shape[0]} rows", f"{held}, as the episode table says", "copy or collect it again")
-    wanted = header._replace(shape=(held, *header.shape[1:])).num_bytes
+    shape = header.shape
+    if rows is not None:
+        if not shape or shape[0] < rows:
+            got = f"{shape[0] if shape else 'no'} rows"
+            raise DataError(where, got, f"{rows}, as the episode table says", "copy or collect it again")
+        shape = (rows, *shape[1:])
+    wanted = header._replace(shape=shape).num_bytes
     if there < wanted:
-        raise DataError(
-            where,
-            f"cut short: {there} bytes",
-            f"{wanted} for {held} rows of {header.shape[1:]} {header.dtype}",
-            "copy or collect it again",
-        )
-    return held
+        got, expected = f"cut short: {there} bytes", f"{wanted} for shape {shape} {header.dtype}"
+        raise DataError(where, got, expected, "copy or collect it again")
+    return shape
 
 
 def _check_alike(there: EpisodeData, new: EpisodeData) -> None:

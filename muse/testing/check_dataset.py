@@ -58,13 +58,14 @@ class _Check:
         self.episodes: list[Flat] = []
 
     def run(self, grow: bool) -> list[str]:
-        subjects = [self._check_sizes, self._check_episodes, self._check_batch, self._check_windows, self._check_names]
-        subjects += [self._check_copies, self._check_tensors, self._check_refusals, self._check_statistics, self._check_sampler]
-        for subject in [*subjects, self._check_frozen, *([self._check_growth] if grow else [])]:
+        first = [self._check_sizes, self._check_episodes, self._check_batch]
+        others = [self._check_windows, self._check_names, self._check_copies, self._check_tensors, self._check_refusals]
+        others += [self._check_statistics, self._check_sampler, self._check_frozen, *([self._check_growth] if grow else [])]
+        for subject in (*first, *others):
             try:
                 subject()
             except _Stop:
-                if not self.episodes:
+                if subject in first:
                     break
         return self.problems
 
@@ -115,7 +116,7 @@ class _Check:
                 self.tell("An episode's 'done' must be (T,) bool, true on the last row only.")
                 raise _Stop
             self._check_leaves("get_episode", episode, (len(done),))
-            self.episodes.append(episode)
+            self.episodes.append(_copy(episode))
         inputs, outputs = self.ask("get_episode(0, split=True)", lambda: self.dataset.get_episode(0, split=True))
         sides = (flatten(inputs), flatten(outputs))
         self._check_sides("get_episode", *sides)
@@ -188,17 +189,18 @@ class _Check:
 
     def _check_copies(self) -> None:
         before = _copy(_join(self.batch(self.indices)))
-        for value in _join(self.batch(self.indices)).values():
-            if not value.flags.writeable:
-                self.tell("get_batch returned arrays that may not be written to; the caller may keep and change them.")
-                return
+        given = [*_join(self.batch(self.indices)).values(), *flatten(self.dataset.get_episode(0)).values()]
+        if not all(value.flags.writeable for value in given):
+            self.tell("get_batch or get_episode returned arrays that may not be written to; the caller may keep and change them.")
+            return
+        originals = [value.copy() for value in given]
+        for value in given:
             value[...] = value.dtype.type()
-        for value in flatten(self.dataset.get_episode(0)).values():
-            value[...] = value.dtype.type()
-        if not _same(before, _join(self.batch(self.indices))) or not _same(
-            flatten(self.dataset.get_episode(0)), self.episodes[0]
-        ):
+        episode = flatten(self.dataset.get_episode(0))
+        if not _same(before, _join(self.batch(self.indices))) or not _same(episode, self.episodes[0]):
             self.tell("Writing into what get_batch or get_episode returned changed the dataset.")
+        for value, original in zip(given, originals, strict=True):
+            value[...] = original
 
     def _check_tensors(self) -> None:
         import torch
@@ -257,11 +259,12 @@ class _Check:
 
     def _check_frozen(self) -> None:
         if getattr(self.dataset, "frozen", False):
-            self.refused("add_episode to a frozen dataset", lambda: self.dataset.add_episode(self._copied_episode()))
+            episode = self.ask("get_episode(0, split=True)", self._copied_episode)
+            self.refused("add_episode to a frozen dataset", lambda: self.dataset.add_episode(episode))
 
     def _check_growth(self) -> None:
         count, windows = self.dataset.get_num_episodes(), len(self.dataset)
-        episode = self._copied_episode()
+        episode = self.ask("get_episode(0, split=True)", self._copied_episode)
         self.ask("add_episode", lambda: self.dataset.add_episode(episode))
         if self.dataset.get_num_episodes() != count + 1 or len(self.dataset) < windows:
             self.tell("add_episode did not add an episode.")

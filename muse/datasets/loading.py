@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -102,3 +102,29 @@ def _check_array(arrays: Mapping[str, np.ndarray], name: str, leaf: Leaf, data: 
             raise DataError(label, f"shape {array.shape}", wanted)
         array = array[:, None]
     return to_type(array, leaf.dtype, label)
+
+
+def join_splits(parts: Sequence[EpisodeData]) -> dict[str, list[int]]:
+    """Returns the named splits of several files as numbers of the joined episodes."""
+    joined: dict[str, list[int]] = {}
+    first = 0
+    for part in parts:
+        for name, numbers in part.meta.get("splits", {}).items():
+            joined.setdefault(name, []).extend(first + number for number in numbers)
+        first += len(part.ends)
+    return joined
+
+
+def numbers_of_split(splits: Mapping[str, Sequence[int]], split: str, count: int, where: str) -> np.ndarray:
+    """Returns the episodes of a named split.
+
+    Raises:
+        DataError: When there is no such split, or it lists an episode that is not among the `count` there.
+    """
+    label = f"{where}: split '{split}'"
+    if split not in splits:
+        raise DataError(label, f"not there{nearest(split, splits)}", "one of " + (", ".join(splits) or "none"))
+    wrong = [number for number in splits[split] if not 0 <= number < count]
+    if wrong:
+        raise DataError(label, f"episode {wrong[0]}, which is not there", f"numbers below {count}")
+    return np.asarray(splits[split], np.int64)

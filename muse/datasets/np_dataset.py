@@ -15,7 +15,7 @@ from muse.datasets.batches import DERIVED_NAMES, BatchReader
 from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.episodes import EpisodeStore
 from muse.datasets.formats.episode_data import EpisodeData
-from muse.datasets.loading import check_data, format_of, read_file
+from muse.datasets.loading import check_data, format_of, join_splits, numbers_of_split, read_file
 from muse.datasets.numbers import check_finite, statistics_of, to_type
 from muse.datasets.samplers import Sampler, SequentialSampler
 from muse.datasets.windows import WindowTable
@@ -77,6 +77,25 @@ class NpDataset(Dataset):
         Argument("sampler", help="group of a sampler; none: shuffled epochs"),
     ]
 
+    file: Any
+    output_file: str | None
+    batch_size: int
+    horizon: int
+    horizon_skip: int
+    pad_end_sequence: bool
+    pad_start: bool
+    capacity: int | None
+    frozen: bool
+    load_episode_range: list[float] | None
+    initial_load_episodes: int
+    split: str | None
+    load_ignore_prefixes: list[str]
+    load_from_base: bool
+    batch_names_to_get: list[str] | None
+    step_names: list[str] | None
+    onetime_names: list[str] | None
+    sampler: Any
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, base_dataset: NpDataset | None = None) -> None:
         super().__init__(params, env_spec)
         self._check_options(base_dataset)
@@ -133,7 +152,7 @@ class NpDataset(Dataset):
         if parts:
             self.meta = {key: value for key, value in parts[0].meta.items() if key not in ("spec", "version")}
         if len(parts) > 1:
-            self.meta["splits"] = _join_splits(parts)
+            self.meta["splits"] = join_splits(parts)
         parts = [part for part in parts if len(part.ends)]
         if len(parts) == 1:
             store.adopt(parts[0].steps, parts[0].onetime, parts[0].ends)
@@ -159,14 +178,9 @@ class NpDataset(Dataset):
         count = self._whole.num_episodes
         chosen = np.arange(count)
         if self.split is not None:
-            splits, label = self.meta.get("splits", {}), f"{self._where}: split '{self.split}'"
-            if self.split not in splits:
-                raise DataError(label, f"not there{nearest(self.split, splits)}", "one of " + (", ".join(splits) or "none"))
-            chosen = np.asarray(splits[self.split], np.int64)
-            if len(chosen) and not (chosen.min() >= 0 and chosen.max() < count):
-                raise DataError(label, "an episode that is not there", f"numbers below {count}")
+            chosen = numbers_of_split(self.meta.get("splits", {}), self.split, count, self._where)
         if self.load_episode_range is not None:
-            # Rounded, because 0.9 * 10 is not 9 in floating point everywhere; one range's high is the next one's low.
+            # Rounded, because 0.7 * 10 is 7.000000000000001; one range's high is the next one's low.
             low, high = (math.ceil(round(bound * len(chosen), 9)) for bound in self.load_episode_range)
             chosen = chosen[low:high]
         if self.initial_load_episodes:
@@ -370,14 +384,3 @@ class NpDataset(Dataset):
             storage.write(target, data)
         self._saved = (target, self._evicted, len(data.ends)) if hasattr(storage, "append") else None
         return target
-
-
-def _join_splits(parts: list[EpisodeData]) -> dict[str, list[int]]:
-    """Returns the named splits of several files as numbers of the joined episodes."""
-    joined: dict[str, list[int]] = {}
-    first = 0
-    for part in parts:
-        for name, numbers in part.meta.get("splits", {}).items():
-            joined.setdefault(name, []).extend(first + number for number in numbers)
-        first += len(part.ends)
-    return joined

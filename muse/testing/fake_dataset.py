@@ -70,7 +70,7 @@ class FakeDataset(Dataset):
             indices = self._sampler.next_indices()
         _check_indices(indices, len(self))
         chosen = self._checked_names(names)
-        windows = [self._window(*self._windows[index], chosen) for index in indices]
+        windows = [self._window(self._windows[index], chosen) for index in indices]
         batch: dict[str, Any] = {name: np.stack([window[name] for window in windows]) for name in windows[0]}
         if torch_device is not None:
             import torch
@@ -130,8 +130,8 @@ class FakeDataset(Dataset):
         self._windows.extend((len(self._episodes), start) for start in range(starts))
         self._episodes.append({**values, "done": np.arange(length) == length - 1})
 
-    def _window(self, episode: int, start: int, names: tuple[str, ...]) -> Flat:
-        values = self._episodes[episode]
+    def _window(self, place: tuple[int, int], names: tuple[str, ...]) -> Flat:
+        values, start = self._episodes[place[0]], place[1]
         wanted, last = start + np.arange(self.horizon), len(values["done"]) - 1
         rows = np.minimum(wanted, last)
         window = {n: np.stack([values[n]] * self.horizon) if n in self._once else values[n][rows] for n in names}

@@ -164,6 +164,20 @@ def test_a_file_that_is_not_what_it_says():
     assert message(load) == "a.npz: 'ego': shape (2,) float32; expected (3,) float64, as the file's own spec says"
 
 
+def test_a_split_with_an_episode_that_is_not_there():
+    dataset = make_dataset(SPEC, EPISODES)
+    dataset.meta = {"splits": {"train": [0, 2], "minus": [-1]}}
+    dataset.save("a.npz")
+    assert message(lambda: load(split="train")) == "a.npz: split 'train': episode 2, which is not there; expected numbers below 2"
+    assert (
+        message(lambda: load(split="minus")) == "a.npz: split 'minus': episode -1, which is not there; expected numbers below 2"
+    )
+    assert (
+        message(lambda: load(split="trian"))
+        == "a.npz: split 'trian': not there (did you mean 'train'?); expected one of train, minus"
+    )
+
+
 def test_paths():
     os.makedirs("b.npz")
     Path("b.muse").write_text("text")

@@ -133,8 +133,8 @@ def split_names(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where
     for names, wanted in ((steps, rows), (onetime, len(ends))):
         for name, array in names.items():
             if array.ndim == 0 or len(array) != wanted:
-                count = len(array) if array.ndim else "no"
-                raise DataError(f"{where}: '{name}'", f"{count} rows", f"{wanted}, as 'done' says")
+                there = str(len(array)) if array.ndim else "no"
+                raise DataError(f"{where}: '{name}'", f"{there} rows", f"{wanted}, as 'done' says")
     _check_timestep(arrays, ends, where)
     return EpisodeData(steps, onetime, ends, meta, where)
 

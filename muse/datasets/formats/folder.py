@@ -22,7 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -147,7 +147,7 @@ def file_name(name: str) -> str:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    found = {}
+    found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*.npy")):
         name = unquote(file.relative_to(folder).as_posix().removesuffix(".npy"))
         if name in found:
@@ -165,7 +165,7 @@ def _arrays(data: EpisodeData, path: str | os.PathLike[str]) -> Mapping[str, np.
     return arrays
 
 
-def _read_table(folder: Path) -> tuple[np.ndarray, dict]:
+def _read_table(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
     table = folder / TABLE
     arrays, meta = npz.read_arrays(table)
     ends = arrays.get("ends")

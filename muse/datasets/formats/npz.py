@@ -143,13 +143,13 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) ->
 
 
 def _fill(member: IO[bytes], array: np.ndarray, where: str) -> None:
-    content = memoryview(array.reshape(-1, order="A").view(np.uint8)) if array.size else memoryview(b"")
+    content = array.reshape(-1, order="A").view(np.uint8) if array.size else np.empty(0, np.uint8)
     filled = 0
     while filled < len(content):
         part = member.read(min(_PART_BYTES, len(content) - filled))
         if not part:
             break
-        content[filled : filled + len(part)] = part
+        content[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
         filled += len(part)
     # The archive checks its sum only when a member is read to its end.
     if filled != len(content) or member.read(1):

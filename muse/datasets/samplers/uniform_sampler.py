@@ -27,6 +27,8 @@ class UniformSampler(Sampler):
         ),
     ]
 
+    uniform_episodes: bool
+
     def __init__(self, params: Mapping[str, Any], dataset: Any, batch_size: int, seed: int = 0) -> None:
         super().__init__(params, dataset, batch_size, seed)
         self.batches = 0

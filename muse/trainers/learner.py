@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from attrdict import AttrDict
 
 from muse.datasets.dataset import Dataset
+from muse.datasets.prefetch import Prefetcher
 from muse.models.model import Model
 from muse.rollouts.actor import evaluation_mode
 from muse.specs import LossResult
@@ -34,11 +36,22 @@ class Learner:
         datasets: Where batches come from, each in the order of its own sampler.
         seed: Root of the samplers' and the model's random streams.
         autocast: `"bf16"`, or None for full precision. On a CPU that does not compute in bfloat16 one line says that it is off.
+        prefetch: Batches that a thread gathers ahead for each frozen dataset; 0: none. They are the same batches.
     """
 
-    def __init__(self, model: Model, optimizer: Optimizer, datasets: Sequence[Dataset], seed: int, autocast: str | None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        datasets: Sequence[Dataset],
+        seed: int,
+        autocast: str | None = None,
+        prefetch: int = 0,
+    ) -> None:
         self.model, self.optimizer, self.datasets, self.seed = model, optimizer, tuple(datasets), seed
         self.samplers = [dataset.get_sampler(derive_seed(seed, "sampler", i)) for i, dataset in enumerate(datasets)]
+        self.prefetch = prefetch
+        self._prefetchers: dict[int, Prefetcher] = {}
         self.device = model.device
         self.uses_autocast = autocast == "bf16"
         if self.uses_autocast and self.device.type == "cpu" and not cpu_has_bfloat16():
@@ -52,13 +65,28 @@ class Learner:
         Returns:
             The loss before the step, and the 2-norm of its gradient where it was known or wanted, both still on the device.
         """
-        inputs, outputs = self.datasets[index].get_batch(self.samplers[index].next_indices(), torch_device=self.device)
+        inputs, outputs = self._next_batch(index)
         if not self.model.training:
             self.model.train()
         with self.random_stream("train", step, index):
             with self.precision():
                 result = self.model.loss(inputs, outputs)
             return result, self.optimizer.step(result.loss, want_norm)
+
+    def _next_batch(self, index: int) -> tuple[AttrDict, AttrDict]:
+        dataset, sampler = self.datasets[index], self.samplers[index]
+        # A dataset that grows may not be read by a thread meanwhile.
+        if not self.prefetch or not getattr(dataset, "frozen", False):
+            return dataset.get_batch(sampler.next_indices(), torch_device=self.device)
+        if index not in self._prefetchers:
+            self._prefetchers[index] = Prefetcher(dataset, sampler, torch_device=self.device, depth=self.prefetch)
+        return self._prefetchers[index].next_batch()
+
+    def close(self) -> None:
+        """Ends the threads that gather batches; the next step begins them again where they were."""
+        for prefetcher in self._prefetchers.values():
+            prefetcher.close()
+        self._prefetchers.clear()
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
         """Returns the context in which losses are computed."""
@@ -86,10 +114,12 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """Returns plain values and tensors, without the weights."""
-        return {"optimizer": self.optimizer.state(), "samplers": [sampler.state() for sampler in self.samplers]}
+        taken = [self._prefetchers.get(index, sampler).state() for index, sampler in enumerate(self.samplers)]
+        return {"optimizer": self.optimizer.state(), "samplers": taken}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Reverses `state`."""
+        self.close()
         self.optimizer.load_state(state["optimizer"])
         for sampler, saved in zip(self.samplers, state["samplers"], strict=True):
             sampler.load_state(saved)

@@ -92,6 +92,7 @@ class Trainer(BaseClass):
         Argument("load_statistics_initial", type=bool, default=True, help="give the model the statistics of the first train dataset"),
         Argument("optimizer", help="group of an Optimizer; none: SingleOptimizer with its defaults"),
         Argument("autocast", type=str, choices=("bf16",), help="bf16: compute the loss in bfloat16 where that is safe; none: float32"),
+        Argument("prefetch_batches", type=int, default=0, help="batches a thread gathers ahead from each frozen dataset; 0: none"),
         Argument("ema_decay", type=float, default=0.0, help="decay of a moving average of the weights, which is then what acts; 0: off"),
     ]  # fmt: skip
 
@@ -127,7 +128,7 @@ class Trainer(BaseClass):
         self.step = 0
         self._load_first_weights()
         optimizer = build(self.optimizer or {"cls": SingleOptimizer}, model, where="trainer/optimizer")
-        self.learner = Learner(model, optimizer, self.datasets_train, seed, self.autocast)
+        self.learner = Learner(model, optimizer, self.datasets_train, seed, self.autocast, self.prefetch_batches)
         self.average = WeightAverage(model, self.ema_decay) if self.ema_decay else None
         self.holdout_losses = [
             HoldoutLoss(self.learner, dataset, self.holdout_max_batches, f"holdout/{i}")
@@ -195,7 +196,11 @@ class Trainer(BaseClass):
         if self.step >= self.max_steps:
             _log.warning("the run has its %d steps already; a larger trainer/max_steps goes on", self.step)
         description = f"{count_parameters(self.model):,} parameters"
-        with StopSignals() as stop, Progress("train", self.max_steps, description=description, initial=self.step) as bar:
+        with (
+            contextlib.closing(self.learner),
+            StopSignals() as stop,
+            Progress("train", self.max_steps, description=description, initial=self.step) as bar,
+        ):
             with contextlib.suppress(StopRequested):
                 self._take_up(stop)
                 while self.step < self.max_steps and not stop.requested:

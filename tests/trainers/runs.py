@@ -97,6 +97,8 @@ def make_trainer(folder, kind="plain", cls=None, writer=None, seed=0, **options)
         for i in range(options.pop("datasets", 1))
     ]
     options.pop("capacity", None)
+    for dataset in train if options.get("prefetch_batches") else ():
+        dataset.frozen = True
     model = make_model(options.pop("dropout_p", 0.0))
     goal = any("_env_" in name for name in options)
     cls = cls or (GoalTrainer if goal else Trainer)

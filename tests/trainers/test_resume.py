@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def test_the_same_seed_gives_the_same_run(kind, whole, tmp_path):
 def test_another_seed_gives_another_run(whole, tmp_path):
     run(tmp_path, "plain", seed=1)
     assert read_run(tmp_path)["scalars"] != whole("plain")["scalars"]
+
+
+@pytest.mark.parametrize("stop", [0, 1, 8, 14, 20])
+def test_batches_gathered_ahead_are_the_same_batches(stop, whole, tmp_path):
+    if stop:
+        assert run(tmp_path, "datasets", prefetch_batches=2, prepare=at_step(stop, terminate)) == 143
+    assert run(tmp_path, "datasets", prefetch_batches=2) == 0
+    assert_same(read_run(tmp_path), whole("datasets"))
+    assert "muse-prefetch" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 5, 6, 7, 8, 10, 13, 14, 15, 20, 21, 23])

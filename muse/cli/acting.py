@@ -15,7 +15,7 @@ from muse.experiments.assemble import Experiment, assemble
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.policies.policy import Policy
 from muse.policies.random_policy import RandomPolicy
-from muse.trainers.checkpoint import Checkpoint, restore_model
+from muse.trainers.checkpoint import Checkpoint, load_checkpoint, restore_model
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,24 @@ def restore(experiment: Experiment, manager: ExperimentFileManager, model_file: 
     """
     if experiment.model is None:
         raise ExperimentError(str(manager.exp_dir), "the recipe has no group 'model'", "one to load weights into")
-    checkpoint = restore_model(experiment.model, manager.find_model(model_file))
+    checkpoint = load_checkpoint(manager.find_model(model_file))
+    check_same_shapes(checkpoint, experiment)
+    restore_model(experiment.model, checkpoint)
     experiment.model.eval()
     return checkpoint
+
+
+def check_same_shapes(checkpoint: Checkpoint, experiment: Experiment) -> None:
+    """Raises `ExperimentError` for the first name that had another shape when the weights were trained."""
+    assert experiment.model is not None
+    for name in (*experiment.model.input_names, *experiment.model.output_names):
+        if name in checkpoint.env_spec and name in experiment.env_spec:
+            then, now = checkpoint.env_spec.leaf(name).shape, experiment.env_spec.leaf(name).shape
+            if then != now:
+                hint = "the options of env_train that the run had"
+                raise ExperimentError(
+                    f"{checkpoint.path}: '{name}'", f"shape {now} in this environment", f"{then}, as in training", hint
+                )
 
 
 def load_first_statistics(experiment: Experiment) -> None:

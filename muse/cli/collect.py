@@ -14,6 +14,7 @@ from attrdict import AttrDict
 from muse.cli.acting import Acting, acting, add_acting_flags, positive_int
 from muse.cli.common import make_parser, run
 from muse.datasets import NpDataset
+from muse.datasets.loading import format_of
 from muse.experiments.assemble import Experiment, recorded_fingerprint
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     path = Path(args.save_file)
+    format_of(path)
     if path.exists() and not (args.is_continue or args.overwrite):
         raise ExperimentError(str(path), "the file exists", "a new name", "--continue to add to it, --overwrite to replace it")
     with logging_to(debug=args.debug), acting(args, unknown) as who:

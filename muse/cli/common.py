@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import logging
 import sys
 import traceback
@@ -12,7 +13,7 @@ from typing import Any
 
 from configs.helpers import get_script_parser, load_base_config
 from muse.experiments.assemble import ROOT_KEYS
-from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
+from muse.experiments.file_manager import CONFIG_FILE, ExperimentError, ExperimentFileManager
 from muse.utils.errors import MuseError
 
 _log = logging.getLogger(__name__)
@@ -70,10 +71,21 @@ def load_config(
         The params, the root node, and the experiment's folder where the recipe is `exp=<folder>`.
     """
     manager = None
+    args.config = spell_experiment(args.config)
     if args.config.startswith("exp="):
         manager = ExperimentFileManager.open(Path(args.config[len("exp=") :]))
     params, root = load_base_config(args.config, unknown, reads=(*ROOT_KEYS, *reads))
     return params, root, manager
+
+
+def spell_experiment(config: str) -> str:
+    """Returns `exp=<folder>` for the path of an experiment's folder, and for a pattern that exactly one experiment matches.
+
+    Anything else stays as it is.
+    """
+    path = config.removeprefix("exp=")
+    matches = [folder for folder in glob.glob(path) if (Path(folder) / CONFIG_FILE).is_file()]
+    return f"exp={matches[0]}" if len(matches) == 1 else config
 
 
 def require_experiment(manager: ExperimentFileManager | None, what: str) -> ExperimentFileManager:

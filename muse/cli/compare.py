@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from muse.cli.acting import positive_int
-from muse.cli.common import run
+from muse.cli.common import run, spell_experiment
 from muse.cli.load import load
 from muse.experiments.logger import logging_to
 from muse.rollouts.compare import Comparison
@@ -76,7 +76,7 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
 def _evaluate(
     label: str, folder: str | os.PathLike[str], episodes: int, seed: int, model_file: str | None, num_envs: int | None
 ) -> Evaluation:
-    experiment = load(folder, model_file=model_file, num_envs=num_envs)
+    experiment = load(spell_experiment(os.fspath(folder)).removeprefix("exp="), model_file=model_file, num_envs=num_envs)
     try:
         with Progress(label, total=episodes, unit="episodes", description=os.path.basename(os.path.normpath(folder))) as bar:
             return evaluate(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+from attrdict import AttrDict
+
 from configs.helpers import load_base_config
 from muse.cli.acting import restore
 from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble
@@ -45,6 +47,6 @@ def load(
     return experiment
 
 
-def load_params(config: str, *options: str) -> object:
+def load_params(config: str, *options: str) -> AttrDict:
     """Returns the resolved params of a recipe, for `muse.assemble`: `muse.load_params("cfgs/exp_point_mass/bc_rnn.py", "--seed", "3")`."""
     return load_base_config(config, list(options), reads=ROOT_KEYS)[0]

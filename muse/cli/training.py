@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from attrdict import AttrDict
 from muse.cli.common import load_config
 from muse.cli.report import report_training
 from muse.experiments.assemble import Experiment, assemble, check_fit
-from muse.experiments.file_manager import ExperimentFileManager, check_free, experiment_path
-from muse.experiments.logger import logging_to
+from muse.experiments.file_manager import RESOLVED_FILE, ExperimentFileManager, check_free, experiment_path
+from muse.experiments.logger import Log, logging_to
 from muse.trainers.writers import WriterGroup, make_writer
 from muse.utils.abstract import build, is_group
+from muse.utils.attrdicts import flatten
 from muse.utils.errors import OptionError
 
 _log = logging.getLogger(__name__)
@@ -56,22 +58,25 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
     folder = manager.exp_dir if manager is not None and args.is_continue else experiment_path(name, args.base_dir)
     if not args.is_continue:
         check_free(folder, args.overwrite)
-    with logging_to(debug=args.debug), contextlib.closing(assemble(params, name, with_env=with_env)) as experiment:
+    with logging_to(debug=args.debug) as log, contextlib.closing(assemble(params, name, with_env=with_env)) as experiment:
         # Everything that can be wrong with a recipe shows before a folder is made, or an old one replaced.
         trainer = make_trainer(experiment, folder, WriterGroup([]), with_env)
         check_fit(experiment)
-        return _run(args, root, experiment, trainer, folder)
+        return _run(args, root, experiment, trainer, folder, log)
 
 
-def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: Any, folder: Path) -> int:
+def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: Any, folder: Path, log: Log) -> int:
     texts = (root.get_config_text(), root.get_args_text(), json.dumps(root.get_resolved_json(), indent=1) + "\n")
     if args.is_continue and folder.is_dir():
+        for change in resolved_changes(folder / RESOLVED_FILE, root.get_resolved_json()):
+            _log.warning("goes on with another value: %s", change)
         manager = ExperimentFileManager.resume(folder, *texts)
     else:
         manager = ExperimentFileManager.create(experiment.name, *texts, base_dir=args.base_dir, overwrite=args.overwrite)
     tags = [tag for tag in args.wandb_tags.split(":") if tag]
     wandb = None if args.no_wandb else {"project": args.wandb_project, "tags": tags, "name": experiment.name}
-    with contextlib.closing(manager), logging_to(manager.log_path, to_terminal=False):
+    with contextlib.closing(manager):
+        log.write_to(manager.log_path)
         with contextlib.closing(make_writer(manager.exp_dir, wandb=wandb, config=root.get_resolved_json())) as writer:
             trainer.writer = writer
             _log.info("experiment  %s", manager.exp_dir)
@@ -84,6 +89,17 @@ def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: A
                 raise
         report_training(manager)
     return 0
+
+
+def resolved_changes(path: Path, resolved: Mapping[str, Any]) -> list[str]:
+    """Returns a sentence for each value that differs from those in a `config_resolved.json`."""
+    try:
+        before = flatten(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return []
+    now = flatten(json.loads(json.dumps(resolved)))
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return [f"{name} is {json.dumps(now.get(name))}, was {json.dumps(before.get(name))}" for name in names]
 
 
 def make_trainer(experiment: Experiment, folder: Path, writer: Any, with_env: bool = True) -> Any:

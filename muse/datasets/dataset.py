@@ -17,6 +17,7 @@ from attrdict import AttrDict
 
 from muse.specs import EnvSpec, Episode, Statistics
 from muse.utils.abstract import BaseClass
+from muse.utils.attrdicts import flatten, nest
 from muse.utils.errors import MuseError
 
 if TYPE_CHECKING:
@@ -70,6 +71,14 @@ class Dataset(BaseClass, ABC):
 
         One `AttrDict`, or `(inputs, outputs)` with `split=True`.
         """
+
+    def to_episode(self, index: int) -> Episode:
+        """Returns episode `index` as a value, to be replayed or added elsewhere. Its success and seed are not known."""
+        inputs, outputs = self.get_episode(index, split=True)
+        rows, once = {**flatten(inputs), **flatten(outputs)}, (*self.env_spec.param_names, *self.env_spec.final_names)
+        onetime = {name: rows.pop(name) for name in once if name in rows}
+        steps = [nest({name: rows[name] for name in flatten(side) if name in rows}) for side in (inputs, outputs)]
+        return Episode(steps[0], steps[1], nest(onetime))
 
     @abstractmethod
     def add_episode(self, episode: Episode) -> None:

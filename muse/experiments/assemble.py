@@ -38,7 +38,7 @@ class AssemblyError(MuseError):
     """Groups that do not fit one another."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Experiment:
     """One of each noun, made to fit. A part that was not asked for, or that the recipe lacks, is None or empty.
 
@@ -69,6 +69,14 @@ class Experiment:
     goal_policy_holdout: Policy | None = None
     reward: Reward | None = None
     _env: Env | None = None
+
+    def __repr__(self) -> str:
+        parts = [
+            key
+            for key in ("vector_env", "datasets_train", "datasets_holdout", "model", "policy", "goal_policy", "reward")
+            if getattr(self, key)
+        ]
+        return f"Experiment({self.name!r}, seed={self.seed}, {', '.join(parts)})"
 
     @property
     def env(self) -> Env:
@@ -250,7 +258,7 @@ def check_fit(experiment: Experiment) -> None:
         model.train(was_training)
         if loss.ndim != 0 or not bool(torch.isfinite(loss)):
             raise AssemblyError(
-                "model.loss on the first batch", f"{loss}", "a finite scalar", "muse data check, or the model's options"
+                "model.loss on the first batch", f"{loss}", "a finite scalar", "the model's options, or data without wild values"
             )
     if (
         experiment.policy is not None

@@ -42,7 +42,12 @@ class ExperimentFileManager:
         """
         manager = cls(exp_dir)
         if not (manager.exp_dir / CONFIG_FILE).is_file():
-            raise ExperimentError(str(exp_dir), "no experiment here", f"a folder with {CONFIG_FILE}, as a training run makes it")
+            below = (
+                sorted(str(path.parent) for path in manager.exp_dir.rglob(CONFIG_FILE))[:10] if manager.exp_dir.is_dir() else []
+            )
+            raise ExperimentError(
+                str(exp_dir), "no experiment here", f"a folder with {CONFIG_FILE}, as a training run makes it", ", ".join(below)
+            )
         return manager
 
     @classmethod

@@ -12,21 +12,48 @@ _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _OURS = ("muse", "configs")
 
 
+class Log(logging.Handler):
+    """Keeps records until it is told where the file is: a run's folder is made only after much has been logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._kept: list[logging.LogRecord] = []
+        self._file: logging.FileHandler | None = None
+
+    def write_to(self, path: str | Path) -> None:
+        """Appends the records so far, and all that follow, to a file."""
+        self._file = logging.FileHandler(path, encoding="utf-8")
+        self._file.setFormatter(logging.Formatter(_FORMAT))
+        for record in self._kept:
+            self._file.emit(record)
+        self._kept.clear()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes or keeps a record."""
+        if self._file is not None:
+            self._file.emit(record)
+        else:
+            self._kept.append(record)
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._file is not None:
+            self._file.close()
+        super().close()
+
+
 @contextlib.contextmanager
-def logging_to(path: str | Path | None = None, debug: bool = False, to_terminal: bool = True) -> Iterator[None]:
+def logging_to(path: str | Path | None = None, debug: bool = False) -> Iterator[Log]:
     """Shows records of Muse on the terminal and appends them to a file, until the block ends.
 
     Args:
         path: Log file, appended to; none when None. It gets every record, the terminal those from INFO on.
         debug: Show DEBUG records on the terminal too.
-        to_terminal: False inside another block that shows them already.
     """
-    handlers: list[logging.Handler] = [_terminal_handler(debug)] if to_terminal else []
+    log = Log()
     if path is not None:
-        file_handler = logging.FileHandler(path, encoding="utf-8")
-        file_handler.setLevel(logging.DEBUG)
-        file_handler.setFormatter(logging.Formatter(_FORMAT))
-        handlers.append(file_handler)
+        log.write_to(path)
+    handlers: list[logging.Handler] = [_terminal_handler(debug), log]
     loggers = [logging.getLogger(name) for name in _OURS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -34,7 +61,7 @@ def logging_to(path: str | Path | None = None, debug: bool = False, to_terminal:
         for handler in handlers:
             logger.addHandler(handler)
     try:
-        yield
+        yield log
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -20,7 +20,7 @@ from muse.utils.errors import nearest
 class ReplayPolicy(RowPolicy):
     """Repeats the actions of an `Episode` in every row, open loop, and ends the episode after the last one.
 
-        episode = Episode(*dataset.get_episode(3, split=True))
+        episode = dataset.to_episode(3)
         rollout(env, ReplayPolicy(d(episode=episode), env.env_spec), seed=episode.seed)
 
     A goal policy repeats the episode's goals instead. A row that is asked for more gets the last action again.

@@ -193,6 +193,9 @@ class EnvSpec(BaseClass):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, EnvSpec) and self.to_dict() == other.to_dict()
 
+    def __repr__(self) -> str:
+        return f"EnvSpec({', '.join(f'{name} {leaf.shape} {leaf.role or None}' for name, leaf in self._leaves.items())})"
+
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod

@@ -45,6 +45,9 @@ class Episode:
                 if len(value) != len(done):
                     raise SpecError(f"Episode: '{name}'", f"{len(value)} rows", f"{len(done)}, as 'done' has")
 
+    def __repr__(self) -> str:
+        return f"Episode(T={len(self)}, success={self.success}, seed={self.seed}, names={', '.join(self.to_rows())})"
+
     def __len__(self) -> int:
         return len(self.outputs["done"])
 

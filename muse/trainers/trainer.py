@@ -419,5 +419,5 @@ def _check_finite(value: float, name: str, step: int) -> None:
     if not math.isfinite(value):
         raise TrainerError(
             f"step {step}: {name}", str(value), "a finite number",
-            "a lower learning rate, %trainer %%optimizer --max_grad_norm 1.0, or muse data check",
+            "a lower learning rate, %trainer %%optimizer --max_grad_norm 1.0, or data without wild values",
         )  # fmt: skip

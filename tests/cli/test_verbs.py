@@ -174,6 +174,53 @@ def test_evaluating_a_recipe_says_that_it_has_no_weights(place, capsys):
     assert run("eval", "--no_model_file", "--max_eps", 1, RECIPE) == 0
 
 
+def test_a_folder_or_a_pattern_stands_for_its_experiment(experiment, capsys):
+    assert run("eval", "--max_eps", 1, experiment) == 0
+    assert run("eval", "--max_eps", 1, "exp=experiments/point_mass/*_bc-l2-ns_lstm-hs16-ps0") in (0, 1)
+    assert run("compare", f"exp={experiment}", experiment, "--episodes", 1) == 0
+    capsys.readouterr()
+    assert run("eval", "exp=experiments/point_mass") == 1
+    assert str(experiment.relative_to(Path.cwd())) in capsys.readouterr().err
+
+
+def test_weights_for_another_shape_say_what_differs(experiment, capsys):
+    assert run("eval", "--max_eps", 1, f"exp={experiment}", "%env_train", "--num_obstacles", 5) == 1
+    shown = capsys.readouterr().err
+    assert "'objects/position': shape (5, 2) in this environment; expected (3, 2), as in training" in shown
+
+
+def test_going_on_with_other_options_says_so_and_uses_them(place, capsys):
+    words = ["--extra_exp_name", "_other", *SMALL]
+    assert run("goal_train", "--no_wandb", RECIPE, *words, "--max_steps", 4) == 0
+    assert (
+        run(
+            "goal_train",
+            "--no_wandb",
+            "--continue",
+            RECIPE,
+            *words,
+            "--max_steps",
+            8,
+            "%%optimizer",
+            "%%%base_optimizer",
+            "--lr",
+            0.25,
+        )
+        == 0
+    )
+    assert "goes on with another value: trainer/optimizer/base_optimizer/lr is 0.25, was 0.001" in capsys.readouterr().err
+    (folder,) = Path("experiments/point_mass").glob("*_other_*")
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    rates = {row["step"]: row["value"] for row in rows if row["name"] == "train/learning_rate_pg_0"}
+    assert rates[4] == 0.001 and rates[8] == 0.25
+    assert "another value" in (folder / "log_train.txt").read_text()
+
+
+def test_a_name_that_cannot_be_saved_is_refused_before_collecting(place, capsys):
+    assert run("collect", "--max_eps", 5, "--save_file", "data/a.h5", RECIPE, *EXPERT) == 1
+    assert "data/a.h5" in capsys.readouterr().err and "collect" not in capsys.readouterr().err
+
+
 def test_options_after_an_experiment_reach_its_groups(experiment, capsys):
     assert run("eval", "--max_eps", 1, f"exp={experiment}", "%env_train", "--num_steps", 3) == 0
     assert "3.0 steps on average" in capsys.readouterr().out
@@ -215,7 +262,7 @@ def test_load_batches_shows_shapes(place, capsys):
 def test_training_from_data_alone(place, capsys):
     assert run("train", "--no_wandb", RECIPE, "--extra_exp_name", "_offline", *SMALL, "--max_steps", 4) == 0
     (folder,) = Path("experiments/point_mass").glob("*_offline_*")
-    assert "no environment: trainer/rollout_train_env_every_n_steps off" in capsys.readouterr().err
+    assert "no environment: trainer/rollout_train_env_every_n_steps off" in (folder / "log_train.txt").read_text()
     assert (folder / "models" / "model.pt").is_file()
 
 

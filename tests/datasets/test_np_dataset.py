@@ -356,3 +356,14 @@ def test_saving_a_folder_again_only_appends(tmp_path):
     dataset.add_episode(to_episode(SPEC, episodes[0]))
     dataset.save(tmp_path / "a.muse")
     assert_same_episodes(NpDataset(d(file=str(tmp_path / "a.muse"), horizon=1), SPEC), [*episodes, episodes[0]])
+
+
+def test_an_episode_as_a_value_can_be_added_elsewhere(tmp_path):
+    episodes = make_episodes(SPEC, [4, 3])
+    dataset, other = make_dataset(SPEC, episodes), make_dataset(SPEC, [])
+    for index in range(2):
+        episode = dataset.to_episode(index)
+        episode.check(SPEC)
+        assert set(flatten(episode.onetime)) == {*SPEC.param_names, *SPEC.final_names}
+        other.add_episode(episode)
+    assert_same_episodes(other, episodes)

@@ -13,9 +13,6 @@ from muse.trainers.optimizers.optimizer import Optimizer
 from muse.utils.abstract import RESERVED_KEYS, Argument, build, is_group
 from muse.utils.errors import OptionError, nearest
 
-#: How a step is computed, not what: kept as this machine has them when a state is loaded.
-_IMPLEMENTATION_KEYS = ("fused", "foreach", "capturable", "differentiable")
-
 
 class SingleOptimizer(Optimizer):
     """One torch optimiser with an optional schedule and gradient clipping, every part reachable from the command line.
@@ -104,13 +101,15 @@ class SingleOptimizer(Optimizer):
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Reverses `state`. Rates and moments become those saved; a schedule of ours goes on as it is configured now."""
-        kept = [{key: group[key] for key in _IMPLEMENTATION_KEYS if key in group} for group in self.base.param_groups]
-        tuples = [{key for key, value in group.items() if isinstance(value, tuple)} for group in self.base.param_groups]
+        """Reverses `state`: moments and steps. Rates and other settings stay as they are configured now, so that a run can go on
+        with other ones; only the rate that a torch scheduler has reached is taken over."""
+        reached = ("lr", "initial_lr") if self.scheduler is not None else ()
+        kept = [
+            {key: value for key, value in group.items() if key not in ("params", *reached)} for group in self.base.param_groups
+        ]
         self.base.load_state_dict(dict(state["base"]))
-        for group, own, names in zip(self.base.param_groups, kept, tuples, strict=True):
+        for group, own in zip(self.base.param_groups, kept, strict=True):
             group.update(own)
-            group.update({name: tuple(group[name]) for name in names})
         self.steps = state["steps"]
         if self.rate is not None:
             self._set_rates()

@@ -16,9 +16,9 @@ from cfgs.env import point_mass
 from configs.loading import resolve_export
 from muse.envs.env import make, make_env_spec
 from muse.envs.vector_env import VectorEnv
-from muse.experiments.assemble import without_names
 from muse.models.bc.gcbc import BaseGCBC
 from muse.rollouts.loop import RolloutLoop
+from muse.utils.abstract import own_options
 
 ACTION_NAME, VECTOR_NAME = "get_action", "vector_env"
 NUM_ENVS = 16
@@ -81,12 +81,12 @@ def measure_vector_env(quick: bool) -> list[Row]:
     """
     params, _ = resolve_export(d(env_train=point_mass.export))
     group = params["env_train"]
-    spec = make_env_spec(group["cls"], without_names(group))
+    spec = make_env_spec(group["cls"], own_options(group))
     model, policy = square.make_bc_rnn(spec).eval(), square.make_policy(spec)
     env = VectorEnv(d(num_envs=NUM_ENVS), group, spec)
     loop = RolloutLoop(env, policy, model)
     loop.start(itertools.count())
-    envs = [make(group["cls"], without_names(group), spec) for _ in range(NUM_ENVS)]
+    envs = [make(group["cls"], own_options(group), spec) for _ in range(NUM_ENVS)]
     for seed, bare in enumerate(envs):
         bare.reset(seed=seed)
 

@@ -116,7 +116,7 @@ def describe_machine(seconds: float) -> list[str]:
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return [
-        f"Machine: {_cpu_name()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads of torch, accelerator: {cuda}, load at the end {load}",
+        f"Machine: {_cpu_name()}, {os.cpu_count()} cores, torch on {torch.get_num_threads()} of them, accelerator: {cuda}, load at the end {load}",
         f"Versions: Muse {muse.__version__}, Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, gymnasium {gymnasium.__version__}",
         f"Date: {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, took {seconds:.0f} s",
     ]

@@ -18,7 +18,7 @@ class Effort:
         turns: Turns of each side in a sample.
         calls: Calls of a side in a turn.
         warmup: Turns of each side before the first sample.
-        seconds: No further sample is begun after this time, once there are three.
+        seconds: No further sample is begun after this time, once there are two.
     """
 
     samples: int
@@ -69,7 +69,7 @@ def interleave(sides: Mapping[str, Callable[[], object]], effort: Effort, finish
             _time(sides[name], effort.calls, finish)
     begin = time.monotonic()
     for taken in range(effort.samples):
-        if taken >= 3 and time.monotonic() - begin > effort.seconds:
+        if taken >= 2 and time.monotonic() - begin > effort.seconds:
             break
         gc.collect()
         sums = dict.fromkeys(order, 0.0)

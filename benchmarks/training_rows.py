@@ -100,7 +100,7 @@ def measure_train_step(quick: bool) -> list[Row]:
     """Times a step of the trainer beside the bare one, and checks that both learn the same."""
     dataset = square.make_dataset(square.make_spec())
     curve, losses, every = LossCurve(), [], 2 if quick else STEPS
-    effort = Effort(samples=12, turns=STEPS, warmup=5, seconds=120).quickened(quick)
+    effort = Effort(samples=12, turns=STEPS, warmup=5, seconds=90).quickened(quick)
     with make_step(dataset, [curve], write_every=every) as step:
         timing = interleave({"muse": step, "bare": make_bare_step(dataset, losses, every)}, effort)
     if not np.allclose(curve.losses, losses, rtol=1e-3) or len(curve.losses) != len(losses):
@@ -124,7 +124,7 @@ def _measure_bf16(device: str, quick: bool) -> Row:
     dataset = square.make_dataset(square.make_spec())
     curves = LossCurve(), LossCurve()
     on_cuda = device == "cuda"
-    effort = Effort(samples=12, turns=STEPS, calls=10 if on_cuda else 1, seconds=120).quickened(quick)
+    effort = Effort(samples=12, turns=STEPS, calls=10 if on_cuda else 1, seconds=90).quickened(quick)
     with contextlib.ExitStack() as stack:
         fp32, bf16 = (
             stack.enter_context(make_step(dataset, [curve], 5, autocast, device))

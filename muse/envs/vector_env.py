@@ -23,7 +23,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from muse.envs.env import Env, EnvError
 from muse.envs.vector_row import ACTIVE, DONE, SyncRows, VectorRow, action_dtype, observation_dtype
 from muse.specs import EnvSpec
-from muse.utils.abstract import RESERVED_KEYS, Argument, BaseClass, add_note, known_names
+from muse.utils.abstract import Argument, BaseClass, add_note, own_options
 from muse.utils.attrdicts import Batch, flatten, has, nest
 
 
@@ -64,11 +64,7 @@ class VectorEnv(BaseClass):
             raise EnvError("VectorEnv: num_envs", str(self.num_envs), "at least 1")
         if not env_params.get("cls"):
             raise EnvError("VectorEnv: env_params", "no 'cls'", "the env's group, with its class")
-        env_cls = env_params["cls"]
-        # As `build` does: helper values of a recipe are nobody's option, and have been checked where the recipe was read.
-        known = known_names(env_cls, env_params) if getattr(env_cls, "predefined_arguments", ()) else set(env_params)
-        options = {key: value for key, value in env_params.items() if key in known - set(RESERVED_KEYS)}
-        self._open(env_spec, [(env_cls, options)] * self.num_envs)
+        self._open(env_spec, [(env_params["cls"], own_options(env_params))] * self.num_envs)
 
     @classmethod
     def of(cls, env: Env) -> VectorEnv:

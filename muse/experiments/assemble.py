@@ -21,7 +21,7 @@ from muse.models.model import Model
 from muse.policies.policy import Policy
 from muse.rewards.reward import Reward
 from muse.specs import EnvSpec
-from muse.utils.abstract import build, is_group
+from muse.utils.abstract import RESERVED_KEYS, build, is_group, own_options
 from muse.utils.errors import MuseError, OptionError
 from muse.utils.seeding import derive_seed
 
@@ -48,7 +48,7 @@ class Experiment:
         seed: Root of every random stream.
         env_spec: The environment's spec with the model's additions, for all but the environments.
         own_spec: The environment's spec alone.
-        env_group: The env's group, for making more of them.
+        env_group: The env's group, which `env` is made from.
         vector_env: `B` envs stepped together.
     """
 
@@ -88,14 +88,8 @@ class Experiment:
         if self._env is None:
             if self.env_group is None:
                 raise AssemblyError("experiment", "no environment", "a recipe with a group 'env_train'")
-            self._env = make(self.env_group["cls"], without_names(self.env_group), self.own_spec)
+            self._env = make(self.env_group["cls"], own_options(self.env_group), self.own_spec)
         return self._env
-
-    def make_vector_env(self, num_envs: int | None = None) -> VectorEnv:
-        """Returns new envs stepped together, `num_envs` of them or as many as the recipe says."""
-        if self.env_group is None:
-            raise AssemblyError("experiment", "no environment", "a recipe with a group 'env_train'")
-        return _make_vector_env(self.params, self.env_group, self.own_spec, num_envs)
 
     def close(self) -> None:
         """Closes every environment."""
@@ -162,7 +156,7 @@ def make_own_spec(params: Mapping[str, Any]) -> EnvSpec:
     """
     env_group, spec_group = params.get("env_train"), params.get("env_spec")
     if is_group(env_group):
-        spec = make_env_spec(env_group["cls"], without_names(env_group), _chosen_options(spec_group or {}))
+        spec = make_env_spec(env_group["cls"], own_options(env_group), _chosen_options(spec_group or {}))
     elif is_group(spec_group):
         spec = build(spec_group, where="env_spec")
     else:
@@ -184,20 +178,8 @@ def _chosen_options(group: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in group.items()
-        if key not in ("exp_name", "extra_exp_name") and not (key in defaults and value == defaults[key])
+        if (key == "cls" or key not in RESERVED_KEYS) and not (key in defaults and value == defaults[key])
     }
-
-
-def without_names(group: Mapping[str, Any]) -> AttrDict:
-    """Returns the declared options of a group: without the keys of the config language and a recipe's helper values."""
-    declared = {argument.name for argument in getattr(group["cls"], "predefined_arguments", ())}
-    return AttrDict(
-        {
-            key: value
-            for key, value in group.items()
-            if key in declared or (not declared and key not in ("cls", "exp_name", "extra_exp_name"))
-        }
-    )
 
 
 def make_datasets(params: Mapping[str, Any], prefix: str, env_spec: EnvSpec, bases: list[Dataset] | tuple = ()) -> list[Dataset]:
@@ -232,7 +214,7 @@ def recorded_fingerprint(experiment: Experiment) -> dict[str, Any]:
     if experiment.env_group is None:
         return {}
     cls = experiment.env_group["cls"]
-    return env_fingerprint({**default_env_params(cls, without_names(experiment.env_group)), "cls": cls})
+    return env_fingerprint({**default_env_params(cls, own_options(experiment.env_group)), "cls": cls})
 
 
 def check_fit(experiment: Experiment) -> None:
@@ -276,11 +258,11 @@ def _make_vector_env(
     params: Mapping[str, Any], env_group: Mapping[str, Any], env_spec: EnvSpec, num_envs: int | None
 ) -> VectorEnv:
     group = params.get("vector_env")
-    options = dict(without_names(group)) if is_group(group) else {}
+    options = own_options(group) if is_group(group) else {}
     if num_envs is not None:
         options["num_envs"] = num_envs
     cls = group["cls"] if is_group(group) else VectorEnv
-    return cls(AttrDict(options), AttrDict({**without_names(env_group), "cls": env_group["cls"]}), env_spec)
+    return cls(AttrDict(options), env_group, env_spec)
 
 
 def _check_horizons(experiment: Experiment) -> None:

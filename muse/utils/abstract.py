@@ -154,11 +154,19 @@ def check_known(cls: type, params: Mapping[str, Any], where: str) -> None:
             )
 
 
-def build(params: Mapping[str, Any], *args: Any, where: str, **kwargs: Any) -> Any:
-    """Builds the object that a group describes: `params["cls"](declared part of params, *args, **kwargs)`.
+def own_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the class of a group takes from it: all but the keys of the config language and a recipe's helper values.
 
-    Helper values of a recipe (read by a `Field` or an experiment name, declared by nobody) are left out; `configs` has
-    checked them. A class that declares nothing gets everything.
+    Helper values (read by a `Field` or an experiment name, declared by nobody) have been checked by `configs`. A class that
+    declares nothing takes everything.
+    """
+    declares = bool(getattr(params["cls"], "predefined_arguments", ()))
+    taken = (known_names(params["cls"], params) if declares else set(params)) - set(RESERVED_KEYS)
+    return {key: value for key, value in params.items() if key in taken}
+
+
+def build(params: Mapping[str, Any], *args: Any, where: str, **kwargs: Any) -> Any:
+    """Builds the object that a group describes: `params["cls"](own_options(params), *args, **kwargs)`.
 
     Args:
         params: A group, with `cls`.
@@ -170,13 +178,8 @@ def build(params: Mapping[str, Any], *args: Any, where: str, **kwargs: Any) -> A
     if not is_group(params) or params["cls"] is None:
         raise OptionError(where, "no 'cls'", "a group: a dict with the class to build under 'cls'")
     cls = params["cls"]
-    if getattr(cls, "predefined_arguments", ()):
-        known = known_names(cls, params) - set(RESERVED_KEYS)
-        chosen = _like(params, {key: params[key] for key in params if key in known})
-    else:
-        chosen = _like(params, {key: params[key] for key in params if key not in RESERVED_KEYS})
     try:
-        return cls(chosen, *args, **kwargs)
+        return cls(_like(params, own_options(params)), *args, **kwargs)
     except Exception as error:
         add_note(error, f"while building '{where}' ({cls.__module__}.{cls.__qualname__})")
         raise

@@ -1,7 +1,7 @@
 import pytest
 from attrdict import AttrDict as d
 
-from muse.utils.abstract import Argument, BaseClass, build, resolve_arguments
+from muse.utils.abstract import Argument, BaseClass, build, own_options, resolve_arguments
 from muse.utils.errors import OptionError
 
 
@@ -113,3 +113,9 @@ def test_build_takes_the_declared_part_and_says_where_it_failed():
 def test_of_an_argument_given_twice_the_last_wins():
     joined = resolve_arguments([Argument("a", type=int, default=1)], [Argument("a", type=int, default=2)])
     assert [a.default for a in joined] == [2]
+
+
+def test_own_options_leave_out_what_the_class_does_not_take():
+    group = d(cls=Example, exp_name="_x", helper=1, rate=2.0, model_order=["part"], part=d(cls=Needy, horizon=3))
+    assert set(own_options(group)) == {"rate", "model_order", "part"}
+    assert own_options(d(cls=Free, exp_name="_x", anything=1)) == {"anything": 1}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from muse.envs.env import Env
 from muse.envs.vector_env import VectorEnv
 from muse.models.model import Model
 from muse.policies.policy import Policy
@@ -29,7 +30,7 @@ from muse.specs import Episode
 from muse.utils.attrdicts import has
 from muse.utils.errors import MuseError
 from muse.utils.files import atomic_write
-from muse.utils.progress import Progress
+from muse.utils.progress import Progress, format_success
 from muse.utils.seeding import episode_seeds
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class EpisodeRecord:
     truncated: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """The records of seeded episodes, in the order of their indices, and what follows from them.
 
@@ -80,6 +81,10 @@ class Evaluation:
     records: tuple[EpisodeRecord, ...]
     seed: int
     reduce_returns: str = "sum"
+
+    def __repr__(self) -> str:
+        success = format_success(self.success_rate, (self.success_low, self.success_high))
+        return f"Evaluation({self.episodes} episodes, seed={self.seed}, success {success})"
 
     def __post_init__(self) -> None:
         if not self.records:
@@ -169,7 +174,7 @@ class Evaluation:
 
 
 def evaluate(
-    env: VectorEnv,
+    env: Env | VectorEnv,
     policy: Policy,
     model: Model | None,
     *,

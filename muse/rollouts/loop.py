@@ -56,7 +56,7 @@ class RolloutLoop:
     evaluation mode for the step and back.
 
     Args:
-        env: The envs, all of one spec.
+        env: The envs, all of one spec, or a single one.
         policy: Makes the actions.
         model: Given to the policy; None for a policy that uses none.
         goal_policy: Makes goals.
@@ -67,7 +67,7 @@ class RolloutLoop:
 
     def __init__(
         self,
-        env: VectorEnv,
+        env: Env | VectorEnv,
         policy: Policy,
         model: Model | None = None,
         *,
@@ -78,12 +78,13 @@ class RolloutLoop:
     ) -> None:
         if max_steps < 0:
             raise RolloutError("RolloutLoop: max_steps", str(max_steps), "a number of actions, or 0 for no limit")
-        self.env, self.policy, self.model = env, policy, model
+        self.env = env if isinstance(env, VectorEnv) else VectorEnv.of(env)
+        self.policy, self.model = policy, model
         self.goal_policy, self.reward, self.recorders, self.max_steps = goal_policy, reward, tuple(recorders), max_steps
-        spec = env.env_spec
+        spec = self.env.env_spec
         self._input_names, self._goal_names = spec.observation_names, spec.goal_names
         self._output_names = tuple(dict.fromkeys(spec.output_observation_names + (() if reward is None else ("reward",))))
-        self._active = np.zeros(env.num_envs, dtype=bool)
+        self._active = np.zeros(self.env.num_envs, dtype=bool)
         self._queue: Iterator[tuple[int, tuple[int | None, Any]]] = iter(())
 
     def start(self, seeds: Iterable[int | None], presets: Iterable[Mapping[str, Any] | None] | None = None) -> None:
@@ -236,7 +237,7 @@ class RolloutLoop:
 
 
 def run_episodes(
-    env: VectorEnv,
+    env: Env | VectorEnv,
     policy: Policy,
     model: Model | None,
     seeds: Sequence[int | None],
@@ -297,8 +298,7 @@ def rollout(
         seed: Begins the env and the policy; None continues their random streams.
         preset: What to start from instead of a random start, by name. The rest as for `RolloutLoop`.
     """
-    vector = env if isinstance(env, VectorEnv) else VectorEnv.of(env)
     return run_episodes(
-        vector, policy, model, [seed], presets=None if preset is None else [preset], goal_policy=goal_policy, reward=reward,
+        env, policy, model, [seed], presets=None if preset is None else [preset], goal_policy=goal_policy, reward=reward,
         recorders=recorders, max_steps=max_steps,
     )[0]  # fmt: skip

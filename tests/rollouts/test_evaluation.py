@@ -6,7 +6,7 @@ from attrdict import AttrDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse.envs.env import make_env_spec
+from muse.envs.env import make, make_env_spec
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.envs.vector_env import VectorEnv
 from muse.policies.controllers.point_mass import PointMassExpert
@@ -51,6 +51,15 @@ def test_records_are_those_of_the_episodes_in_order():
     assert 0 < evaluation.success_rate < 1
     assert evaluation.mean_return == pytest.approx(np.mean([episode.total() for episode in episodes]))
     assert evaluation.mean_length == 5.0
+
+
+def test_a_single_env_is_evaluated_too():
+    single = evaluate(make(FakeEnv, AttrDict(success_rate=0.5)), random_policy(), None, episodes=4, seed=2)
+    assert single.records == evaluate(fakes(3, success_rate=0.5), random_policy(), None, episodes=4, seed=2).records
+
+
+def test_an_evaluation_is_shown_in_one_line():
+    assert repr(sample()) == "Evaluation(3 episodes, seed=5, success 66.7% [20.8, 93.9])"
 
 
 def test_the_first_episodes_do_not_depend_on_how_many_there_are():

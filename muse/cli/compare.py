@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from muse.cli.acting import positive_int
-from muse.cli.common import run, spell_experiment
+from muse.cli.common import make_parser, run, spell_experiment
 from muse.cli.load import load
 from muse.experiments.logger import logging_to
 from muse.rollouts.compare import Comparison
@@ -49,9 +49,7 @@ def compare(
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the verb and returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = make_parser(prog, _DESCRIPTION, config=False)
     parser.add_argument("a", help="experiment folder A")
     parser.add_argument("b", help="experiment folder B")
     parser.add_argument("--episodes", type=positive_int, default=100, metavar="N", help="episodes of each (default: 100)")
@@ -62,7 +60,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument(
         "--num_envs", type=positive_int, default=None, metavar="N", help="environments stepped together (default: each recipe's)"
     )
-    parser.add_argument("--debug", action="store_true", help="show tracebacks and debug records")
     return run(_work, parser, argv)
 
 

@@ -27,7 +27,7 @@ def load(
 
     Args:
         folder: The experiment's folder.
-        options: Words of a command line after the recipe: `"%env_train", "--num_obstacles", "5"`.
+        options: Words of a command line after the recipe: `"%env_train", "--noise_std", "0.01"`.
         model_file: Checkpoint in `models/`, or a path; the best one, or else the latest, when None.
         with_datasets: Load the data too.
         num_envs: Environments stepped together in `vector_env`; what the recipe says when None.

@@ -86,22 +86,23 @@ class ExperimentFileManager:
         return manager
 
     @classmethod
-    def resume(
-        cls, exp_dir: str | os.PathLike[str], config_text: str, args_text: str, resolved_text: str
-    ) -> ExperimentFileManager:
-        """Returns the manager of a run that goes on, with the recipe and arguments that it goes on with.
+    def resume(cls, exp_dir: str | os.PathLike[str]) -> ExperimentFileManager:
+        """Returns the manager of a run that goes on. What the folder says about the run stays as it is until `rewrite`.
 
         Raises:
             ExperimentError: When the folder holds no experiment or another run holds it.
         """
         manager = cls.open(exp_dir)
         manager.lock()
+        return manager
+
+    def rewrite(self, config_text: str, args_text: str, resolved_text: str) -> None:
+        """Writes down the recipe and arguments that a run goes on with, where they differ."""
         for name, text in ((CONFIG_FILE, config_text), (ARGS_FILE, args_text), (RESOLVED_FILE, resolved_text)):
-            path = manager.exp_dir / name
+            path = self.exp_dir / name
             if (path.read_text(encoding="utf-8") if path.is_file() else "") != text:
                 with atomic_write(path, "w") as file:
                     file.write(text)
-        return manager
 
     def lock(self) -> None:
         """Holds the folder until this process ends or `close` is called.
@@ -142,11 +143,6 @@ class ExperimentFileManager:
         """Pictures of the run."""
         return self.exp_dir / "plots"
 
-    @property
-    def videos_dir(self) -> Path:
-        """Videos of episodes."""
-        return self.exp_dir / "videos"
-
     def new_eval_dir(self) -> Path:
         """Returns a path for one evaluation, `eval/<time>`, that no other has."""
         stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -184,7 +180,8 @@ def check_free(folder: Path, overwrite: bool = False) -> None:
     """Checks that a new run may take `folder`.
 
     Raises:
-        ExperimentError: When it is there and `overwrite` is false, or another run is writing to it.
+        ExperimentError: When it is there and `overwrite` is false, when it holds more than one experiment, or when another run
+            is writing to it.
     """
     if not folder.exists():
         return
@@ -192,6 +189,12 @@ def check_free(folder: Path, overwrite: bool = False) -> None:
         raise ExperimentError(
             str(folder), "this experiment exists", "a new name",
             "--continue to resume it, --overwrite to replace it, or --extra_exp_name _again after the recipe",
+        )  # fmt: skip
+    below = sorted(path.parent for path in folder.rglob(CONFIG_FILE) if path.parent != folder)
+    if below or not (folder / CONFIG_FILE).is_file():
+        raise ExperimentError(
+            str(folder), f"a folder with other experiments in it, as {below[0]}" if below else "not an experiment",
+            "one experiment to replace", "another exp_name, or delete the folder by hand",
         )  # fmt: skip
     held = ExperimentFileManager(folder)
     held.lock()

@@ -6,7 +6,7 @@ whole paths. Both answer `batch["objects/position"]`. Hot loops work on flat dic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from attrdict import AttrDict
@@ -47,20 +47,6 @@ def has(batch: Batch, name: str) -> bool:
 
 def _is_empty(value: Any) -> bool:
     return isinstance(value, Mapping) and len(value) == 0
-
-
-def select(batch: Batch, names: Iterable[str]) -> dict[str, Any]:
-    """Returns the flat dict of exactly `names`.
-
-    Raises:
-        KeyError: For a name that is absent, with the names that are there.
-    """
-    chosen = {}
-    for name in names:
-        if not has(batch, name):
-            raise KeyError(f"no '{name}'; there are: {', '.join(flatten(batch)) or 'none'}")
-        chosen[name] = batch[name]
-    return chosen
 
 
 def apply(batch: Batch, fn: Callable[[Any], Any]) -> AttrDict:

@@ -27,15 +27,19 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes the file private; the result should be as readable as any other new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, target)
-        sync_folder(target.parent)
+        publish(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def publish(temporary: Path, target: Path) -> None:
+    """Gives a file of `tempfile`, written and synced, its name for good, with the permissions of any other new file."""
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(0o666 & ~umask)
+    os.replace(temporary, target)
+    sync_folder(target.parent)
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

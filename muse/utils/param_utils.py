@@ -166,10 +166,6 @@ class SequentialParams:
     __hash__ = None  # type: ignore[assignment]
 
 
-#: What a model accepts for a network.
-NetworkParams = LayerParams | SequentialParams | Sequence[LayerParams]
-
-
 def to_network(params: Any, where: str = "network") -> nn.Module:
     """Builds what a config gives for a network: `LayerParams`, `SequentialParams` or a list of layers.
 

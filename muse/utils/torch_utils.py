@@ -1,18 +1,16 @@
-"""Small tools around torch: devices, conversions, masked means."""
+"""Small tools around torch: devices, masked means."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from muse.utils.attrdicts import Batch, flatten
 from muse.utils.errors import MuseError
 
 logger = logging.getLogger(__name__)
@@ -44,20 +42,6 @@ def resolve_device(name: str | torch.device) -> torch.device:
         return device
     logger.warning("device '%s' is not available here; using the CPU instead", name)
     return torch.device("cpu")
-
-
-def to_torch(batch: Batch, device: str | torch.device = "cpu") -> dict[str, Tensor]:
-    """Returns a flat dict of tensors on `device`; on the CPU they share memory with the arrays."""
-    return {name: torch.as_tensor(value, device=device) for name, value in flatten(batch).items()}
-
-
-def to_numpy(batch: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """Returns a flat dict of numpy arrays, without graphs; bfloat16, which numpy lacks, becomes float32."""
-    return {name: _plain_dtype(value.detach()).cpu().numpy() for name, value in flatten(batch).items()}
-
-
-def _plain_dtype(value: Tensor) -> Tensor:
-    return value.float() if value.dtype == torch.bfloat16 else value
 
 
 def masked_mean(values: Tensor, padding_mask: Tensor | None) -> Tensor:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from muse.utils.errors import MuseError
-from muse.utils.files import sync_folder
+from muse.utils.files import publish
 
 #: What lies between tiled frames, on pictures light and dark.
 GAP_GREY = 150
@@ -84,11 +84,7 @@ class VideoWriter:
         self._pipe = None
         with open(self._temporary, "rb") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        self._temporary.chmod(0o666 & ~umask)
-        os.replace(self._temporary, self.path)
-        sync_folder(self.path.parent)
+        publish(self._temporary, self.path)
         self._temporary = None
 
     def discard(self) -> None:

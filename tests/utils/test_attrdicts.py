@@ -1,10 +1,9 @@
 import numpy as np
-import pytest
 from attrdict import AttrDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse.utils.attrdicts import apply, flatten, has, nest, select
+from muse.utils.attrdicts import apply, flatten, has, nest
 
 part = st.sampled_from(["a", "b", "c", "items", "keys"])
 paths = st.lists(part, min_size=1, max_size=3).map("/".join)
@@ -32,12 +31,6 @@ def test_has_knows_leaves_nodes_and_empty_nodes():
     assert not has(nested, "objects/size") and not has(nested, "ego/x") and not has(nested, "objects/position/x")
     assert not has(AttrDict(empty=AttrDict()), "empty")
     assert has({"objects/position": 1}, "objects/position")
-
-
-def test_select_names_what_is_missing():
-    assert select({"a/b": 1, "c": 2}, ["a/b"]) == {"a/b": 1}
-    with pytest.raises(KeyError, match="no 'x'; there are: a/b"):
-        select(nest({"a/b": 1}), ["x"])
 
 
 def test_apply_makes_a_new_batch():

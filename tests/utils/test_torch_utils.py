@@ -1,11 +1,9 @@
 import logging
 
-import numpy as np
 import pytest
 import torch
-from attrdict import AttrDict
 
-from muse.utils.torch_utils import DeviceError, count_parameters, masked_mean, resolve_device, to_numpy, to_torch, without_onednn
+from muse.utils.torch_utils import DeviceError, count_parameters, masked_mean, resolve_device, without_onednn
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +38,6 @@ def test_a_device_that_is_none_is_told():
     with pytest.raises(DeviceError) as error:
         resolve_device("gpu")
     assert str(error.value) == "device: 'gpu'; expected 'cpu', 'cuda', 'cuda:0' or 'mps'"
-
-
-def test_batches_go_to_torch_and_back():
-    batch = AttrDict.from_dict({"a": np.arange(3.0), "b/c": np.array([True])})
-    tensors = to_torch(batch)
-    assert set(tensors) == {"a", "b/c"} and tensors["b/c"].dtype == torch.bool
-    back = to_numpy({"x": torch.ones(2, dtype=torch.bfloat16, requires_grad=True), **tensors})
-    assert back["x"].dtype == np.float32
-    np.testing.assert_array_equal(back["a"], np.arange(3.0))
 
 
 def test_padding_does_not_count():

@@ -180,7 +180,7 @@ class NpDataset(Dataset):
         if self.split is not None:
             chosen = numbers_of_split(self.meta.get("splits", {}), self.split, count, self._where)
         if self.load_episode_range is not None:
-            # Rounded, because 0.7 * 10 is 7.000000000000001; one range's high is the next one's low.
+            # Rounded, because 0.07 * 100 is 7.000000000000001; one range's high is the next one's low.
             low, high = (math.ceil(round(bound * len(chosen), 9)) for bound in self.load_episode_range)
             chosen = chosen[low:high]
         if self.initial_load_episodes:

@@ -173,12 +173,13 @@ def shared_base(dataset):
     return dataset
 
 
-def test_a_tenth_is_a_tenth(tmp_path):
+def test_a_hundredth_is_a_hundredth(tmp_path):
     spec = make_spec(SMALL)
-    file = str(make_dataset(spec, make_episodes(spec, [2] * 10)).save(tmp_path / "a.npz"))
-    for low, high, count in ((0, 0.9, 9), (0.9, 1, 1), (0, 0.7, 7), (0.7, 1.0, 3), (0.0, 0.3, 3)):
-        dataset = NpDataset(d(file=file, load_episode_range=[low, high], horizon=1), spec)
-        assert dataset.get_num_episodes() == count
+    file = str(make_dataset(spec, make_episodes(spec, [1] * 100)).save(tmp_path / "a.npz"))
+    for bound in (0.07, 0.1, 0.29, 0.55, 0.57, 0.9):
+        for bounds, count in (([0, bound], bound), ([bound, 1], 1 - bound)):
+            dataset = NpDataset(d(file=file, load_episode_range=bounds, horizon=1), spec)
+            assert dataset.get_num_episodes() == round(100 * count)
 
 
 def test_several_files_are_one_dataset(tmp_path):
@@ -221,6 +222,17 @@ def test_holdout_shares_the_memory_of_its_base(tmp_path):
     holdout.add_episode(to_episode(SPEC, episodes[1]))
     assert_same_episodes(train, [*episodes[:2], episodes[0]])
     assert_same_episodes(holdout, [episodes[2], episodes[1]])
+
+
+def test_what_is_shared_outlives_the_base_that_forgets_it():
+    spec = make_spec(SMALL)
+    episodes = make_episodes(spec, [4, 5, 3, 4, 5, 3, 4, 5])
+    base = make_dataset(spec, episodes[:3], capacity=12)
+    holdout = NpDataset(d(load_from_base=True, horizon=1), spec, base_dataset=base)
+    for values in episodes[3:]:
+        base.add_episode(to_episode(spec, values))
+    assert_same_episodes(base, episodes[5:])
+    assert_same_episodes(holdout, episodes[:3])
 
 
 def test_steps_are_added_one_by_one():
@@ -315,10 +327,10 @@ def test_more_than_the_capacity_is_said(caplog, tmp_path):
 @given(st.integers(1, 40), st.sampled_from(["float32", "float64", "int64", "uint8", "bool", "float16"]), st.integers(0, 99))
 def test_statistics_are_numpys(rows, dtype, seed):
     spec = make_spec(
-        [("ego", (3,), dtype, "observation"), ("still", (2,), "float32", "observation"), ("param/x", (2,), dtype, "param")]
+        [("ego", (3,), dtype, "observation"), ("still", (2,), "float64", "observation"), ("param/x", (2,), dtype, "param")]
     )
     (values, other) = make_episodes(spec, [rows, 3], seed)
-    values["still"], other["still"] = np.full((rows, 2), 0.1, "float32"), np.full((3, 2), 0.1, "float32")
+    values["still"], other["still"] = np.full((rows, 2), 0.1), np.full((3, 2), 0.1)
     found = make_dataset(spec, [values, other]).get_statistics(["ego", "still", "param/x"])
     wanted = {name: np.concatenate([values[name], other[name]]).astype(np.float64) for name in ("ego", "still")}
     wanted["param/x"] = np.stack([values["param/x"], other["param/x"]]).astype(np.float64)

@@ -246,13 +246,17 @@ def _grow(file: Path, array: np.ndarray, count: int, where: str) -> None:
     """Writes rows behind the first `count`. At every moment the file holds, and its header claims, at least those."""
     with open(file, "r+b") as opened:
         header = read_header(opened, where)
-        _rewrite_header(opened, array, count, header.size, where)
-        row_bytes = header._replace(shape=header.shape[1:]).num_bytes
-        opened.truncate(header.size + count * row_bytes)
+        # numpy leaves room in a header for the first size to grow, so that the new one is as long as the old.
+        grown = _header_bytes(array, count + len(array))
+        if len(grown) != header.size:
+            got, expected = f"a header of {header.size} bytes", f"one of {len(grown)}, as this numpy writes it"
+            raise DataError(where, got, expected, "write the folder anew")
+        opened.truncate(header.size + count * header._replace(shape=header.shape[1:]).num_bytes)
         opened.seek(0, os.SEEK_END)
         _write_rows(opened, array)
         _sync(opened)
-        _rewrite_header(opened, array, count + len(array), header.size, where)
+        opened.seek(0)
+        opened.write(grown)
         _sync(opened)
 
 
@@ -261,18 +265,6 @@ def _header_bytes(array: np.ndarray, rows: int) -> bytes:
     descr = np.lib.format.dtype_to_descr(array.dtype)
     np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": (rows, *array.shape[1:])})
     return buffer.getvalue()
-
-
-def _rewrite_header(file: IO[bytes], array: np.ndarray, rows: int, size: int, where: str) -> None:
-    """numpy leaves room in a header for the first size to grow, so that the new one is as long as the old."""
-    header = _header_bytes(array, rows)
-    if len(header) != size:
-        raise DataError(
-            where, f"a header of {size} bytes", f"one of {len(header)}, as this numpy writes it", "write the folder anew"
-        )
-    file.seek(0)
-    file.write(header)
-    file.flush()
 
 
 def _write_rows(file: IO[bytes], array: np.ndarray) -> None:

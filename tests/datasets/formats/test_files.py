@@ -185,10 +185,29 @@ def test_where_folders_cannot_be_exchanged(tmp_path, monkeypatch):
         folder.write(path, make_dataset(SPEC, EPISODES[:count]).to_data())
         assert_same_episodes(load(path), EPISODES[:count])
         assert os.listdir(tmp_path) == ["a.muse"]
-    # A crash between the two renames.
-    os.rename(path, tmp_path / ".a.muse.old")
-    assert_same_episodes(load(path), EPISODES)
+
+
+@pytest.mark.parametrize("step", range(2))
+def test_a_crash_between_the_renames_where_folders_cannot_be_exchanged(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(folder, "_exchange", lambda *_: False)
+    path = tmp_path / "a.muse"
+    folder.write(path, make_dataset(SPEC, EPISODES[:1]).to_data())
+    rename, left = os.rename, step
+
+    def stop(*names):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        rename(*names)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "rename", stop)
+        folder.write(path, make_dataset(SPEC, EPISODES).to_data())
+    assert_same_episodes(load(path), EPISODES[:1])
     assert os.listdir(tmp_path) == ["a.muse"]
+    folder.append(path, make_dataset(SPEC, EPISODES[1:]).to_data())
+    assert_same_episodes(load(path), EPISODES)
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import glob
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -37,8 +38,8 @@ def run(
 ) -> int:
     """Parses a command line, does the work and returns the exit status.
 
-    A mistake of the user prints as its message alone, with status 2 for a wrong command line or config and 1 otherwise;
-    `--debug` shows the traceback too. An interrupt gives 130.
+    A mistake of the user, or a disk that is full or not writable, prints as its message alone, with status 2 for a wrong
+    command line or config and 1 otherwise; `--debug` shows the traceback too. An interrupt gives 130.
     """
     args, unknown = parser.parse_known_args(None if argv is None else list(argv))
     if unknown and not hasattr(args, "config"):
@@ -60,6 +61,19 @@ def run(
         # Whoever read the output has gone (`muse resolve ... | head`); nothing is left to say and nobody to say it to.
         sys.stderr.close()
         return 141
+    except OSError as error:
+        _log.debug("traceback", exc_info=True)
+        if args.debug:
+            traceback.print_exc()
+        print(f"error: {describe_os_error(error)}", file=sys.stderr)
+        return 1
+
+
+def describe_os_error(error: OSError) -> str:
+    """Returns what the system refused: the file, and why."""
+    files = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{' -> '.join(files)}: {reason}" if files else f"{reason} (--debug shows where)"
 
 
 def load_config(

@@ -67,10 +67,11 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
 
 def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: Any, folder: Path, log: Log) -> int:
     texts = (root.get_config_text(), root.get_args_text(), json.dumps(root.get_resolved_json(), indent=1) + "\n")
-    if args.is_continue and folder.is_dir():
+    goes_on = args.is_continue and folder.is_dir()
+    if goes_on:
         for change in resolved_changes(folder / RESOLVED_FILE, root.get_resolved_json()):
             _log.warning("goes on with another value: %s", change)
-        manager = ExperimentFileManager.resume(folder, *texts)
+        manager = ExperimentFileManager.resume(folder)
     else:
         manager = ExperimentFileManager.create(experiment.name, *texts, base_dir=args.base_dir, overwrite=args.overwrite)
     tags = [tag for tag in args.wandb_tags.split(":") if tag]
@@ -83,6 +84,8 @@ def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: A
             try:
                 if args.is_continue:
                     trainer.restore()
+                if goes_on:  # Only now: options that the run cannot go on with must not stay in its folder.
+                    manager.rewrite(*texts)
                 trainer.run()
             except Exception:
                 _log.debug("the run ended with an error", exc_info=True)

@@ -149,6 +149,24 @@ def test_continue_goes_on_as_if_nothing_had_happened(experiment):
     assert losses[0] == losses[1] and len(losses[0]) > 12
 
 
+def test_options_that_a_run_cannot_go_on_with_leave_its_folder_alone(experiment, capsys):
+    names = ("config.py", "config_args.txt", "config_resolved.json")
+    before = [(experiment / name).read_text() for name in names]
+    for wrong in (["--seed", 3], ["%model", "%%action_decoder", "--hidden_size", 8]):
+        assert run("goal_train", "--no_wandb", "--continue", f"exp={experiment}", *wrong) == 1
+    assert "the state of a run with seed 0" in capsys.readouterr().err
+    assert [(experiment / name).read_text() for name in names] == before
+
+
+def test_a_file_that_cannot_be_written_is_said_without_a_traceback(experiment, capsys):
+    Path("taken").write_text("a file")
+    assert run("eval", "--max_eps", 1, "--save_dir", "taken", f"exp={experiment}") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "error: taken: File exists"
+    long = "x" * 300
+    assert run("goal_train", "--no_wandb", RECIPE, "--exp_name", long, *SMALL) == 1
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_evaluation_writes_what_it_found(experiment, capsys):
     assert run("eval", "--max_eps", 4, "--track_returns", "--video", "out.mp4", "--video_eps", 2, f"--exp={experiment}") == 0
     shown = capsys.readouterr().out

@@ -51,13 +51,29 @@ def test_overwrite_replaces_all_of_it(tmp_path):
     assert list(second.models_dir.iterdir()) == [] and os.listdir(tmp_path / "a") == ["b"]
 
 
+def test_overwrite_replaces_an_experiment_and_nothing_else(tmp_path):
+    create(tmp_path).close()
+    for name, got in (("a", "a folder with other experiments in it"), (".", "a folder with other experiments in it")):
+        with pytest.raises(ExperimentError, match=got):
+            create(tmp_path, name=name, overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(ExperimentError) as info:
+        create(tmp_path, name="mine", overwrite=True)
+    assert str(info.value) == (
+        f"{tmp_path}/mine: not an experiment; expected one experiment to replace\n"
+        "  try: another exp_name, or delete the folder by hand"
+    )
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep" and (tmp_path / "a/b/config.py").is_file()
+
+
 def test_one_run_per_folder(tmp_path):
     first = create(tmp_path)
-    for again in (lambda: ExperimentFileManager.resume(first.exp_dir, "", "", ""), lambda: create(tmp_path, overwrite=True)):
+    for again in (lambda: ExperimentFileManager.resume(first.exp_dir), lambda: create(tmp_path, overwrite=True)):
         with pytest.raises(ExperimentError, match="another run is writing here"):
             again()
     first.close()
-    ExperimentFileManager.resume(first.exp_dir, "", "", "").close()
+    ExperimentFileManager.resume(first.exp_dir).close()
 
 
 def test_a_dead_run_holds_nothing(tmp_path):
@@ -66,12 +82,14 @@ def test_a_dead_run_holds_nothing(tmp_path):
         "M.create('a', 'x', '', '{}', base_dir=sys.argv[1]); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 9
-    ExperimentFileManager.resume(tmp_path / "a", "x", "", "{}").close()
+    ExperimentFileManager.resume(tmp_path / "a").close()
 
 
 def test_resume_keeps_what_the_run_goes_on_with(tmp_path):
     create(tmp_path).close()
-    manager = ExperimentFileManager.resume(tmp_path / "a" / "b", "export = {}\n", "--x 2", "{}")
+    manager = ExperimentFileManager.resume(tmp_path / "a" / "b")
+    assert (manager.exp_dir / "config_args.txt").read_text() == "--x 1"
+    manager.rewrite("export = {}\n", "--x 2", "{}")
     assert (manager.exp_dir / "config_args.txt").read_text() == "--x 2"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from muse.utils.optional import require
+from muse.utils.optional import hush_pygame, require
 
 
 class Window:
@@ -21,6 +21,7 @@ class Window:
     """
 
     def __init__(self, title: str, fps: int = 30) -> None:
+        hush_pygame()
         self._pygame = require("pygame", "window", "render=True")
         self._title, self._fps = title, fps
         self._screen: Any = None

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 from types import ModuleType
 
 from muse.utils.errors import MissingExtraError
+
+
+def hush_pygame() -> None:
+    """Keeps pygame from printing its greeting when it, or a library that needs it, is imported after."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 
 def require(module: str, extra: str, wanted_by: str) -> ModuleType:

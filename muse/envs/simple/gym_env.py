@@ -16,6 +16,7 @@ from muse.envs.spaces import flatten_space, flatten_value, space_to_leaf, unflat
 from muse.specs import EnvSpec, Leaf
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import nest
+from muse.utils.optional import hush_pygame
 
 _GOAL_KEY = "desired_goal"
 
@@ -163,6 +164,7 @@ def _make(env_type: str, kwargs: Mapping[str, Any], with_pictures: bool) -> gymn
         kwargs = {"disable_env_checker": True, **(kwargs.toDict() if isinstance(kwargs, AttrDict) else kwargs)}
         if with_pictures and "rgb_array" in _render_modes(env_type):
             kwargs.setdefault("render_mode", "rgb_array")
+        hush_pygame()
         return gymnasium.make(env_type, **kwargs)
     except gymnasium.error.DependencyNotInstalled as error:
         raise EnvError(

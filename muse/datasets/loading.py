@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData
-from muse.datasets.numbers import check_finite, to_type
+from muse.datasets.numbers import check_finite, parts_of, to_type
 from muse.specs import EnvSpec, Leaf
 from muse.utils.errors import nearest
+
+_log = logging.getLogger(__name__)
 
 
 def format_of(path: str | os.PathLike[str]) -> ModuleType:
@@ -86,7 +89,22 @@ def check_data(data: EpisodeData, spec: EnvSpec, step_names: Iterable[str], onet
     chosen_onetime = {name: _check_array(onetime, name, spec.leaf(name), data, "E") for name in onetime_names}
     for name, array in chosen_onetime.items():
         check_finite(array, f"{data.where}: '{name}'")
+    for name in spec.action_names:
+        if name in chosen:
+            _warn_of_outside(chosen[name], spec.leaf(name), f"{data.where}: '{name}'")
     return EpisodeData(chosen, chosen_onetime, data.ends, data.meta, data.where)
+
+
+def _warn_of_outside(rows: np.ndarray, leaf: Leaf, label: str) -> None:
+    """Warns of actions `(N, *shape)` beyond the spec's limits: a policy clips to these and can never repeat them."""
+    slack = 1e-4 * np.where(np.isfinite(leaf.high - leaf.low), leaf.high - leaf.low, 0.0)
+    for begin, part in parts_of(rows):
+        outside = ((part < leaf.low - slack) | (part > leaf.high + slack)).reshape(len(part), -1).any(axis=1)
+        if outside.any():
+            got = f"values from {part.min():.4g} to {part.max():.4g}, first in row {begin + int(np.argmax(outside))}"
+            limits = f"[{leaf.low.min():.4g}, {leaf.high.max():.4g}]"
+            _log.warning("%s: %s; the spec's limits are %s, to which a policy clips its actions", label, got, limits)
+            return
 
 
 def _check_array(arrays: Mapping[str, np.ndarray], name: str, leaf: Leaf, data: EpisodeData, lead: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from made_data import make_dataset, make_episodes, make_spec, to_episode
 from muse.datasets import DataError, NpDataset
 from muse.datasets.formats import folder, npz
 from muse.datasets.loading import read_file, write_file
-from muse.specs import Episode
+from muse.specs import EnvSpec, Episode
 from muse.utils.attrdicts import nest
 
 SPEC = make_spec(
@@ -454,3 +454,16 @@ def test_what_only_pickle_could_write():
     for path in ("a.npz", "a.muse"):
         assert message(lambda path=path: write_file(path, wrong)) == f"{path}: 'x': dtype object; expected a type of fixed size"
         assert not os.path.exists(path)
+
+
+def test_actions_that_a_policy_cannot_repeat_are_warned_of(caplog):
+    leaves = [("action", (1,), (-1, 1), np.float32)]
+    spec = EnvSpec({"names_shapes_limits_dtypes": leaves, "action_names": ["action"]})
+    np.savez("good.npz", action=np.array([[1], [-1]], np.float32), done=np.array([False, True]))
+    np.savez("wild.npz", action=np.array([[1], [-50], [50]], np.float32), done=np.array([False, False, True]))
+    load("good.npz", spec)
+    assert not caplog.records
+    load("wild.npz", spec)
+    assert [record.getMessage() for record in caplog.records] == [
+        "wild.npz: 'action': values from -50 to 50, first in row 1; the spec's limits are [-1, 1], to which a policy clips its actions"
+    ]

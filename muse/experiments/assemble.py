@@ -21,9 +21,10 @@ from muse.models.model import Model
 from muse.policies.policy import Policy
 from muse.rewards.reward import Reward
 from muse.specs import EnvSpec
-from muse.utils.abstract import RESERVED_KEYS, build, is_group, own_options
+from muse.utils.abstract import RESERVED_KEYS, build, check_known, is_group, own_options
 from muse.utils.errors import MuseError, OptionError
 from muse.utils.seeding import derive_seed
+from muse.utils.torch_utils import evaluation_mode
 
 #: Root keys that Muse's scripts read. Datasets may also be numbered: `dataset_train_1`.
 ROOT_KEYS = (
@@ -31,6 +32,12 @@ ROOT_KEYS = (
     "dataset_holdout", "model", "policy", "goal_policy", "policy_holdout", "goal_policy_holdout", "trainer", "reward",
     "dataset_train_*",
     "dataset_holdout_*",
+)  # fmt: skip
+
+#: Those of them that are groups, datasets aside; `env_spec` may also be a dict of values without a class.
+GROUP_KEYS = (
+    "env_train", "env_holdout", "vector_env", "model", "policy", "goal_policy", "policy_holdout", "goal_policy_holdout", "trainer",
+    "reward",
 )  # fmt: skip
 
 
@@ -119,6 +126,7 @@ def assemble(
         MuseError: Where a group is missing, wrong, or does not fit another.
     """
     params = AttrDict(dict(params.items()))
+    check_groups(params)
     seed = _int_of(params, "seed", 0)
     env_group = params["env_train"] if is_group(params.get("env_train")) else None
     own_spec = make_own_spec(params)
@@ -140,7 +148,22 @@ def assemble(
             setattr(experiment, key, build(params[key], env_spec, is_goal=key.startswith("goal"), where=key))
     if is_group(params.get("reward")):
         experiment.reward = build(params["reward"], env_spec, where="reward")
+    _check_sampling(experiment)
     return experiment
+
+
+def check_groups(params: Mapping[str, Any]) -> None:
+    """Checks that what stands where a group is read is one, for a dict without a class would be left out.
+
+    Raises:
+        OptionError: For the first that has no `cls`, or a dataset whose name ends in no number.
+    """
+    for key, value in params.items():
+        is_dataset = re.match("dataset_(train|holdout)", key) is not None
+        if is_dataset and not re.fullmatch(r"dataset_(train|holdout)(_\d+)?", key):
+            raise OptionError(f"recipe: '{key}'", "a dataset that is read by nobody", "'dataset_train_1', with a number")
+        if (is_dataset or key in GROUP_KEYS) and value is not None and not is_group(value):
+            raise OptionError(f"recipe: '{key}'", "no group", "a dict with the class to build under 'cls', or None")
 
 
 def make_spec(params: Mapping[str, Any]) -> EnvSpec:
@@ -157,6 +180,8 @@ def make_own_spec(params: Mapping[str, Any]) -> EnvSpec:
     env_group, spec_group = params.get("env_train"), params.get("env_spec")
     if is_group(env_group):
         spec = make_env_spec(env_group["cls"], own_options(env_group), _chosen_options(spec_group or {}))
+        if spec_group is not None and not is_group(spec_group):
+            check_known(type(spec), spec_group, "env_spec")
     elif is_group(spec_group):
         spec = build(spec_group, where="env_spec")
     else:
@@ -233,11 +258,8 @@ def check_fit(experiment: Experiment) -> None:
             continue
         inputs, outputs = dataset.get_batch(np.arange(min(2, len(dataset))), torch_device=getattr(model, "device", "cpu"))
         spec.check(inputs, model.batch_names, where="first batch")
-        was_training = model.training
-        model.eval()
-        with torch.no_grad():
+        with evaluation_mode(model), torch.no_grad():
             loss = model.loss(inputs, outputs).loss
-        model.train(was_training)
         if loss.ndim != 0 or not bool(torch.isfinite(loss)):
             raise AssemblyError(
                 "model.loss on the first batch", f"{loss}", "a finite scalar", "the model's options, or data without wild values"
@@ -276,6 +298,16 @@ def _check_horizons(experiment: Experiment) -> None:
                 f"{wanted}, which the model needs",
                 "one root value 'horizon' that both groups read with a Field",
             )
+
+
+def _check_sampling(experiment: Experiment) -> None:
+    model = experiment.model
+    for key in ("policy", "policy_holdout") if model is not None and model.noise_size == 0 else ():
+        if getattr(getattr(experiment, key), "sample", False):
+            raise AssemblyError(
+                f"{key}/sample", "true, and the model draws nothing", "a model that gives a distribution to draw from",
+                "%model %%action_decoder --use_policy_dist --no-use_policy_dist_mean, or %policy --no-sample",
+            )  # fmt: skip
 
 
 def _int_of(params: Mapping[str, Any], key: str, default: int) -> int:

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from muse.metrics.metric import Metric, MetricError, padding_mask_of, read
+from muse.metrics.metric import Metric, MetricError, read
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch
+from muse.utils.torch_utils import padding_mask_of
 
 #: What becomes of the elements of a row.
 ELEMENTS: dict[str, Callable[..., Tensor]] = {

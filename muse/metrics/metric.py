@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from muse.metrics.groups import REDUCTIONS, group_reduce, reduce
 from muse.utils.abstract import Argument, BaseClass
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import MuseError, nearest
+from muse.utils.torch_utils import padding_mask_of, to_tensor
 
 
 class MetricError(MuseError):
@@ -118,15 +118,6 @@ class Metric(BaseClass, ABC):
         return groups.long()
 
 
-def to_tensor(value: Any) -> Tensor:
-    """Returns an array or tensor as a tensor; arrays are shared where torch can."""
-    if isinstance(value, Tensor):
-        return value
-    array = np.asarray(value)
-    # torch warns about read-only memory and refuses negative strides.
-    return torch.from_numpy(array if array.flags.writeable and array.flags.c_contiguous else array.copy())
-
-
 def read(name: str, batches: tuple[Batch, ...], where: str) -> Tensor:
     """Returns `name` from the first of `batches` that has it.
 
@@ -138,11 +129,6 @@ def read(name: str, batches: tuple[Batch, ...], where: str) -> Tensor:
             return to_tensor(batch[name])
     there = [other for batch in batches for other in flatten(batch)]
     raise MetricError(f"{where}: '{name}'", f"missing{nearest(name, there)}", "one of " + (", ".join(there) or "none"))
-
-
-def padding_mask_of(outputs: Batch) -> Tensor | None:
-    """Returns the mask `(B, H)` of padded rows, None where the batch has none."""
-    return to_tensor(outputs["padding_mask"]) if has(outputs, "padding_mask") else None
 
 
 def _rows_that_count(mask: Tensor | None, values: Tensor, where: str) -> Tensor:

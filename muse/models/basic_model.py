@@ -14,6 +14,14 @@ from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch
 from muse.utils.param_utils import SequentialParams, build_mlp_param_list, to_network
 
+#: Arguments of every model with a multi-layer perceptron inside.
+MLP_ARGUMENTS = [
+    Argument("mlp_size", type=int, default=128, help="width of the hidden layers"),
+    Argument("mlp_depth", type=int, default=3, help="number of hidden layers"),
+    Argument("activation", type=str, default="relu", help="name of the activation"),
+    Argument("dropout_p", type=float, default=0.0, help="share of values dropped after each activation"),
+]
+
 
 class BasicModel(NetworkModel):
     """Computes `model_output` from `model_inputs` with a declared network.
@@ -61,12 +69,7 @@ class BasicModel(NetworkModel):
 class MLPModel(NetworkModel):
     """A multi-layer perceptron from `model_inputs` to `model_output`."""
 
-    predefined_arguments = NetworkModel.predefined_arguments + [
-        Argument("mlp_size", type=int, default=128, help="width of the hidden layers"),
-        Argument("mlp_depth", type=int, default=3, help="number of hidden layers"),
-        Argument("activation", type=str, default="relu", help="name of the activation"),
-        Argument("dropout_p", type=float, default=0.0, help="share of values dropped after each activation"),
-    ]
+    predefined_arguments = NetworkModel.predefined_arguments + MLP_ARGUMENTS
 
     mlp_size: int
     mlp_depth: int

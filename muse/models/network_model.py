@@ -14,7 +14,7 @@ from muse.specs import EnvSpec, Leaf, LossResult
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
-from muse.utils.torch_utils import masked_mean, mean_per_row
+from muse.utils.torch_utils import masked_mean, mean_per_row, padding_mask_of
 
 
 class NetworkModel(Model):
@@ -174,8 +174,3 @@ def get_target(name: str, inputs: Batch, outputs: Batch) -> Tensor:
         "a batch that holds it",
         "add it to the dataset's batch_names_to_get",
     )
-
-
-def padding_mask_of(outputs: Batch) -> Tensor | None:
-    """Returns the mask `(B, H)` of padded rows, None where the batch has none."""
-    return outputs.get("padding_mask")

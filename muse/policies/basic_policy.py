@@ -9,12 +9,13 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.models.model import Model
-from muse.policies.inference import MODEL_ARGUMENTS, ModelView, all_tensors, take, to_tensor
+from muse.policies.inference import MODEL_ARGUMENTS, ModelView, all_tensors, take
 from muse.policies.memory_policy import Tensors, forward_inputs
 from muse.policies.row_policy import RowPolicy
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch
+from muse.utils.torch_utils import to_tensor
 
 
 class BasicPolicy(RowPolicy):

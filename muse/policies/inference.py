@@ -14,6 +14,7 @@ from muse.policies.policy import PolicyError
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
+from muse.utils.torch_utils import to_tensor
 
 #: Options of every policy that acts with a model's outputs.
 MODEL_ARGUMENTS = [
@@ -95,38 +96,23 @@ class ModelView:
         return model.reset_rows(self.memory, rows)
 
 
-def to_tensor(value: Any, device: torch.device) -> torch.Tensor:
-    """Returns an array as a tensor on `device`, without copying where it can be shared."""
-    if isinstance(value, torch.Tensor):
-        return value.to(device)
-    array = np.asarray(value)
-    # torch warns about read-only memory and refuses negative strides.
-    if not array.flags.writeable or not array.flags.c_contiguous:
-        array = array.copy()
-    tensor = torch.from_numpy(array)
-    return tensor if device.type == "cpu" else tensor.to(device)
-
-
-def to_tensors(obs: Batch, goal: Batch, names: Iterable[str], device: torch.device, wanted_by: str) -> dict[str, torch.Tensor]:
-    """Returns `names`, from the observation or else from the goal, as a flat dict of tensors `(B, H, *shape)`.
+def pick(obs: Batch, goal: Batch, names: Iterable[str], where: str) -> dict[str, Any]:
+    """Returns `names`, from the observation or else from the goal, as a flat dict.
 
     Raises:
         PolicyError: For a name that neither has.
     """
-    tensors = {}
+    picked = {}
     for name in names:
-        if has(obs, name):
-            value = obs[name]
-        elif has(goal, name):
-            value = goal[name]
-        else:
+        source = obs if has(obs, name) else goal
+        if not has(source, name):
             there = [*flatten(obs), *flatten(goal)]
             raise PolicyError(
-                f"{wanted_by}.get_action: '{name}'", f"neither in the observation nor in the goal{nearest(name, there)}",
+                f"{where}: '{name}'", f"neither in the observation nor in the goal{nearest(name, there)}",
                 "what the model reads: " + ", ".join(names), "compare the model's names with the env's spec",
             )  # fmt: skip
-        tensors[name] = to_tensor(value, device)
-    return tensors
+        picked[name] = source[name]
+    return picked
 
 
 def all_tensors(batch: Batch, device: torch.device) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from attrdict import AttrDict
 from torch import Tensor
 
 from muse.models.model import Model
-from muse.policies.inference import MODEL_ARGUMENTS, ModelView, all_tensors, take, to_tensor
+from muse.policies.inference import MODEL_ARGUMENTS, ModelView, all_tensors, pick, take
 from muse.policies.policy import PolicyError
 from muse.policies.row_policy import RowPolicy
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
-from muse.utils.attrdicts import Batch, has
+from muse.utils.attrdicts import Batch
+from muse.utils.torch_utils import to_tensor
 
 Tensors = dict[str, Tensor]
 
@@ -99,13 +100,5 @@ def forward_inputs(model: Model, obs: Tensors, goal: Tensors, memory: Any = None
     Raises:
         PolicyError: For a name that neither has.
     """
-    inputs = {}
-    for name in (*model.input_names, *(("noise",) if "noise" in obs else ())):
-        source = obs if has(obs, name) else goal
-        if not has(source, name):
-            raise PolicyError(
-                f"forward_inputs: '{name}'", "neither in the observation nor in the goal", "what the model reads: " + ", ".join(model.input_names),
-                "compare the model's names with the env's spec",
-            )  # fmt: skip
-        inputs[name] = source[name]
-    return model(inputs, memory)
+    names = (*model.input_names, *(("noise",) if "noise" in obs else ()))
+    return model(pick(obs, goal, names, "forward_inputs"), memory)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from muse.models.model import Model
 from muse.policies.policy import Policy
 from muse.specs import EnvSpec
 from muse.utils.attrdicts import Batch, flatten
+from muse.utils.torch_utils import evaluation_mode
 
 Flat = dict[str, np.ndarray]
 
@@ -73,21 +73,6 @@ class Actor:
     def _see_goal(self) -> None:
         self.goal = {**self._env_goal, **self._made_goal}
         self._seen_goal = _windows(self.goal)
-
-
-@contextlib.contextmanager
-def evaluation_mode(model: Model | None) -> Iterator[None]:
-    """Puts a model in evaluation mode for a block; the modules that were in training mode return to it."""
-    if model is None or not model.training:
-        yield
-        return
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _windows(batch: Flat) -> Flat:

@@ -9,6 +9,7 @@ import numpy as np
 
 from muse.datasets.dataset import DataError, Dataset
 from muse.specs import Episode
+from muse.testing.problems import listed
 from muse.utils.attrdicts import flatten, nest
 from muse.utils.errors import MuseError
 from muse.utils.seeding import make_generator
@@ -32,9 +33,7 @@ def check_dataset(dataset: Dataset, grow: bool = False) -> None:
     """
     problems = dataset_problems(dataset, grow)
     if problems:
-        text = "".join(f"\n  - {problem}" for problem in problems)
-        count = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
-        raise DataError(f"check_dataset({type(dataset).__name__})", count + text)
+        raise DataError(f"check_dataset({type(dataset).__name__})", listed(problems))
 
 
 def dataset_problems(dataset: Dataset, grow: bool = False) -> list[str]:

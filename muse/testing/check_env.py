@@ -14,6 +14,7 @@ from muse.envs.env import Env, EnvError, make, make_env_spec
 from muse.specs import EnvSpec
 from muse.testing.env_player import EnvPlayer, Row, Stop, copied, kind, same
 from muse.testing.fake_env import draw_leaf
+from muse.testing.problems import listed
 from muse.utils.attrdicts import flatten, nest
 from muse.utils.errors import MuseError
 from muse.utils.seeding import make_generator
@@ -47,8 +48,7 @@ def check_env(
     problems = env_problems(env_or_cls, params, presets=presets, steps=steps, seed=seed)
     if problems:
         name = env_or_cls if isinstance(env_or_cls, str) else getattr(env_or_cls, "__name__", type(env_or_cls).__name__)
-        text = "".join(f"\n  - {problem}" for problem in problems)
-        raise EnvError(f"check_env({name})", f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}{text}")
+        raise EnvError(f"check_env({name})", listed(problems))
 
 
 def env_problems(

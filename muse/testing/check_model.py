@@ -13,8 +13,10 @@ from torch import Tensor
 from muse.models.model import Model, ModelError, StatisticsError
 from muse.specs import EnvSpec, LossResult
 from muse.testing.made_up import draw_values, fake_env_spec, statistics_of
+from muse.testing.problems import listed
 from muse.utils.attrdicts import flatten, has, nest
 from muse.utils.seeding import make_generator
+from muse.utils.torch_utils import evaluation_mode
 
 #: Outputs of a batch and of its rows one by one may differ by so much: matrix products round differently by size.
 CLOSE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}
@@ -41,8 +43,7 @@ def check_model(
     problems = model_problems(model_or_cls, params, env_spec)
     if problems:
         name = model_or_cls.__name__ if isinstance(model_or_cls, type) else type(model_or_cls).__name__
-        text = "".join(f"\n  - {problem}" for problem in problems)
-        raise ModelError(f"check_model({name})", f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}{text}")
+        raise ModelError(f"check_model({name})", listed(problems))
 
 
 def model_problems(
@@ -73,16 +74,22 @@ class _Check:
 
     def run(self) -> list[str]:
         """Returns the sentences."""
-        was_training = self.model.training
-        self.model.eval()
-        for check in (self.names, self.construction):
-            self._guarded(check)
-        if not self.problems:
-            self._guarded(self.statistics)
-        if not self.problems:
-            for check in (self.outputs, self.inputs_are_left_alone, self.rows, self.memory, self.noise, self.loss, self.weights):
+        with evaluation_mode(self.model):
+            for check in (self.names, self.construction):
                 self._guarded(check)
-        self.model.train(was_training)
+            if not self.problems:
+                self._guarded(self.statistics)
+            if not self.problems:
+                for check in (
+                    self.outputs,
+                    self.inputs_are_left_alone,
+                    self.rows,
+                    self.memory,
+                    self.noise,
+                    self.loss,
+                    self.weights,
+                ):
+                    self._guarded(check)
         return self.problems
 
     def _guarded(self, check: Callable[[], None]) -> None:

@@ -13,9 +13,11 @@ from muse.models.model import Model
 from muse.policies.policy import Policy, PolicyError
 from muse.specs import EnvSpec
 from muse.testing.made_up import draw_values, fake_env_spec
+from muse.testing.problems import listed
 from muse.utils.attrdicts import flatten, has, nest
 from muse.utils.errors import MuseError
 from muse.utils.seeding import make_generator
+from muse.utils.torch_utils import evaluation_mode
 
 #: Actions of a batch and of its rows one by one may differ by so much: matrix products round differently by size.
 CLOSE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}
@@ -52,8 +54,7 @@ def check_policy(
     problems = policy_problems(policy_or_cls, model, env_spec, params=params, is_goal=is_goal, obs_fn=obs_fn)
     if problems:
         name = policy_or_cls.__name__ if isinstance(policy_or_cls, type) else type(policy_or_cls).__name__
-        text = "".join(f"\n  - {problem}" for problem in problems)
-        raise PolicyError(f"check_policy({name})", f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}{text}")
+        raise PolicyError(f"check_policy({name})", listed(problems))
 
 
 def policy_problems(
@@ -72,14 +73,8 @@ def policy_problems(
     else:
         cls = policy_or_cls
     check = _Check(cls, {} if params is None else params, env_spec or fake_env_spec(), is_goal, model, obs_fn)
-    was_training = model is not None and model.training
-    if model is not None:
-        model.eval()
-    try:
+    with evaluation_mode(model):
         return check.run()
-    finally:
-        if model is not None:
-            model.train(was_training)
 
 
 class _Check:

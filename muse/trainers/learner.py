@@ -14,11 +14,10 @@ from attrdict import AttrDict
 from muse.datasets.dataset import Dataset
 from muse.datasets.prefetch import Prefetcher
 from muse.models.model import Model
-from muse.rollouts.actor import evaluation_mode
 from muse.specs import LossResult
 from muse.trainers.optimizers.optimizer import Optimizer
 from muse.utils.seeding import derive_seed, make_generator
-from muse.utils.torch_utils import cpu_has_bfloat16
+from muse.utils.torch_utils import cpu_has_bfloat16, evaluation_mode
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Small tools around torch: devices, masked means."""
+"""Small tools around torch: devices, tensors of arrays, masked means, modes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from muse.utils.attrdicts import Batch
 from muse.utils.errors import MuseError
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,27 @@ def resolve_device(name: str | torch.device) -> torch.device:
     return torch.device("cpu")
 
 
+def to_tensor(value: Any, device: torch.device | None = None) -> Tensor:
+    """Returns an array, or a tensor, as a tensor on `device`, without copying where it can be shared.
+
+    Without a device a tensor stays where it is, and an array comes to the CPU.
+    """
+    if isinstance(value, Tensor):
+        return value if device is None else value.to(device)
+    array = np.asarray(value)
+    # torch warns about read-only memory and refuses negative strides.
+    if not array.flags.writeable or not array.flags.c_contiguous:
+        array = array.copy()
+    tensor = torch.from_numpy(array)
+    return tensor if device is None or device.type == "cpu" else tensor.to(device)
+
+
+def padding_mask_of(outputs: Batch) -> Tensor | None:
+    """Returns the mask `(B, H)` bool of padded rows, None where the batch has none."""
+    mask = outputs.get("padding_mask")
+    return None if mask is None else to_tensor(mask)
+
+
 def masked_mean(values: Tensor, padding_mask: Tensor | None) -> Tensor:
     """Returns the mean of `values` over rows that are not padding; 0 when all of them are.
 
@@ -60,6 +83,21 @@ def masked_mean(values: Tensor, padding_mask: Tensor | None) -> Tensor:
 def mean_per_row(values: Tensor) -> Tensor:
     """Returns the mean over the elements of each row, `(B, H)`, of values `(B, H, *shape)`."""
     return values if values.ndim == 2 else values.flatten(2).mean(-1)
+
+
+@contextlib.contextmanager
+def evaluation_mode(module: nn.Module | None) -> Iterator[None]:
+    """Puts a module in evaluation mode for a block; the parts of it that were in training mode return to it."""
+    if module is None or not module.training:
+        yield
+        return
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
 
 
 def count_parameters(module: nn.Module) -> int:

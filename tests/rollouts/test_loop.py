@@ -13,7 +13,6 @@ from muse.policies.bc.gcbc_policy import GCBCPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
 from muse.policies.random_policy import RandomPolicy
 from muse.rewards.reward import Reward
-from muse.rollouts.actor import evaluation_mode
 from muse.rollouts.loop import RolloutError, RolloutLoop, rollout, run_episodes
 from muse.rollouts.recorder import Recorder
 from muse.specs import EnvSpec
@@ -21,6 +20,7 @@ from muse.specs.env_spec import SpecError
 from muse.testing.fake_env import FakeEnv
 from muse.utils.attrdicts import flatten
 from muse.utils.seeding import episode_seeds
+from muse.utils.torch_utils import evaluation_mode
 
 POINT_MASS = AttrDict(cls=PointMassEnv, num_obstacles=2, num_steps=40, noise_std=0.002, theta_noise_std=0.3)
 POINT_MASS_SPEC = make_env_spec(PointMassEnv, POINT_MASS)

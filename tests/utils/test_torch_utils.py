@@ -1,9 +1,19 @@
 import logging
 
+import numpy as np
 import pytest
 import torch
+from attrdict import AttrDict
 
-from muse.utils.torch_utils import DeviceError, count_parameters, masked_mean, resolve_device, without_onednn
+from muse.utils.torch_utils import (
+    DeviceError,
+    count_parameters,
+    masked_mean,
+    padding_mask_of,
+    resolve_device,
+    to_tensor,
+    without_onednn,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +70,18 @@ def test_only_trainable_values_are_counted():
     module = torch.nn.Linear(3, 2)
     module.bias.requires_grad_(False)
     assert count_parameters(module) == 6
+
+
+def test_tensors_share_what_they_can_and_copy_what_they_must():
+    array = np.arange(6.0)
+    assert np.shares_memory(to_tensor(array).numpy(), array)
+    frozen = array.copy()
+    frozen.flags.writeable = False
+    assert to_tensor(frozen).tolist() == to_tensor(array[::-1])[torch.arange(5, -1, -1)].tolist() == array.tolist()
+    tensor = torch.ones(2)
+    assert to_tensor(tensor) is tensor
+
+
+def test_the_mask_is_a_tensor_or_nothing():
+    assert padding_mask_of({}) is None
+    assert padding_mask_of(AttrDict(padding_mask=np.array([[True, False]]))).tolist() == [[True, False]]

@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from muse.models.basic_model import BasicModel
+from muse.models.basic_model import MLP_ARGUMENTS, MLPModel
 from muse.models.heads import ActionHead, CategoricalHead, DeterministicHead, GaussianHead, GaussianMixtureHead
 from muse.models.heads.categorical_head import is_categorical
 from muse.models.model import Model, ModelError
-from muse.models.network_model import NetworkModel, concat_inputs, get_target, padding_mask_of
+from muse.models.network_model import NetworkModel, concat_inputs, get_target
 from muse.models.normalizer import Normalizer
 from muse.models.rnn_model import RNN_ARGUMENTS, RnnModel
 from muse.specs import EnvSpec, Leaf, LossResult
 from muse.utils.abstract import Argument, build, resolve_arguments
 from muse.utils.attrdicts import Batch
 from muse.utils.param_utils import build_mlp_param_list
-from muse.utils.torch_utils import masked_mean, mean_per_row
+from muse.utils.torch_utils import masked_mean, mean_per_row, padding_mask_of
 
 RAW = "policy_raw"
 
@@ -215,12 +215,7 @@ class ActionDecoder(Model):
 class MLPActionDecoder(ActionDecoder):
     """Decodes every row on its own."""
 
-    predefined_arguments = ActionDecoder.predefined_arguments + [
-        Argument("mlp_size", type=int, default=128, help="width of the hidden layers"),
-        Argument("mlp_depth", type=int, default=3, help="number of hidden layers"),
-        Argument("activation", type=str, default="relu", help="name of the activation"),
-        Argument("dropout_p", type=float, default=0.0, help="share of values dropped after each activation"),
-    ]
+    predefined_arguments = ActionDecoder.predefined_arguments + MLP_ARGUMENTS
 
     mlp_size: int
     mlp_depth: int
@@ -229,11 +224,8 @@ class MLPActionDecoder(ActionDecoder):
 
     def build_decoder(self, raw_size: int) -> NetworkModel:
         """Returns a multi-layer perceptron."""
-        sizes = [self.mlp_size] * self.mlp_depth + [raw_size]
-        network = build_mlp_param_list(self.env_spec.dim(self.model_inputs), sizes, self.activation, dropout_p=self.dropout_p)
-        return BasicModel(
-            {"model_inputs": self.model_inputs, "model_output": RAW, "out_size": raw_size, "network": network}, self.env_spec
-        )
+        own = {argument.name: getattr(self, argument.name) for argument in MLP_ARGUMENTS}
+        return MLPModel({"model_inputs": self.model_inputs, "model_output": RAW, "out_size": raw_size, **own}, self.env_spec)
 
 
 class RNNActionDecoder(ActionDecoder):

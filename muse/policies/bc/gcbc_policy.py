@@ -9,12 +9,13 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.models.model import Model
-from muse.policies.inference import MODEL_ARGUMENTS, ModelView, take, to_tensor, to_tensors
+from muse.policies.inference import MODEL_ARGUMENTS, ModelView, pick, take
 from muse.policies.policy import PolicyError
 from muse.policies.row_policy import RowPolicy, as_array
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch
+from muse.utils.torch_utils import to_tensor
 
 
 class GCBCPolicy(RowPolicy):
@@ -72,7 +73,8 @@ class GCBCPolicy(RowPolicy):
         view = self._view
         model = view.look(model, "GCBCPolicy")
         device = view.device
-        inputs = to_tensors(obs, goal, view.input_names, device, "GCBCPolicy")
+        read = pick(obs, goal, view.input_names, "GCBCPolicy.get_action")
+        inputs = {name: to_tensor(value, device) for name, value in read.items()}
         begin = self._rows_to_begin()
         rows, horizon = next(iter(inputs.values())).shape[:2] if inputs else (len(begin), 1)
         self.count_rows(rows)

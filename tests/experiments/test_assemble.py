@@ -124,6 +124,38 @@ def test_a_seed_is_a_whole_number(params):
     assert str(info.value) == "recipe: 'seed': 'one'; expected an int"
 
 
+def test_a_policy_cannot_draw_from_a_model_that_draws_nothing(params):
+    drawing = changed(params, policy=params["policy"] & d(sample=True))
+    with pytest.raises(AssemblyError) as info:
+        assemble(drawing, with_env=False, with_datasets=False)
+    assert str(info.value) == (
+        "policy/sample: true, and the model draws nothing; expected a model that gives a distribution to draw from\n"
+        "  try: %model %%action_decoder --use_policy_dist --no-use_policy_dist_mean, or %policy --no-sample"
+    )
+    model = params["model"] & d(action_decoder=d(use_policy_dist=True, use_policy_dist_mean=False))
+    assert assemble(changed(drawing, model=model), with_env=False, with_datasets=False).model.noise_size > 0
+
+
+@pytest.mark.parametrize("key", ["vector_env", "reward", "dataset_holdout", "dataset_train_1", "goal_policy"])
+def test_a_group_without_a_class_is_not_left_out(params, key):
+    with pytest.raises(OptionError) as info:
+        assemble(changed(params, **{key: d(num_envs=3)}), with_env=False, with_datasets=False)
+    assert str(info.value) == f"recipe: '{key}': no group; expected a dict with the class to build under 'cls', or None"
+
+
+def test_a_dataset_that_nobody_reads_is_not_left_out(params):
+    with pytest.raises(OptionError) as info:
+        assemble(changed(params, dataset_train_more=params["dataset_train"]), with_env=False, with_datasets=False)
+    assert str(info.value) == (
+        "recipe: 'dataset_train_more': a dataset that is read by nobody; expected 'dataset_train_1', with a number"
+    )
+
+
+def test_an_unknown_value_of_env_spec(params):
+    with pytest.raises(OptionError, match=r"env_spec: no option 'observation_name' \(did you mean 'observation_names'\?\)"):
+        assemble(changed(params, env_spec=d(observation_name=["ego"])), with_env=False, with_datasets=False, with_model=False)
+
+
 def test_errors_say_which_group_was_being_built(params):
     with pytest.raises(MuseError) as info:
         assemble(changed(params, model=params["model"] & d(state_names=["eggo"])), with_env=False, with_datasets=False)

@@ -130,7 +130,7 @@ def _dress(axes: Axes, title: str, x_label: str, y_label: str, percent: bool, lo
     axes.set_title(title, fontsize=11)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if percent:
         axes.set_ylim(-0.02, 1.02)

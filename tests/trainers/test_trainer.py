@@ -198,7 +198,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_saves_nothing(tmp_path):
         run(tmp_path, prepare=spoil, holdout_every_n_steps=0)
     assert str(caught.value) == (
         "step 10: train/loss: nan; expected a finite number\n"
-        "  try: a lower learning rate, %trainer %%optimizer --max_grad_norm 1.0, or muse data check"
+        "  try: a lower learning rate, %trainer %%optimizer --max_grad_norm 1.0, or data without wild values"
     )
     assert torch.load(tmp_path / "models/train_state.pt", weights_only=True)["step"] == 7
 

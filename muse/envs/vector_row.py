@@ -133,11 +133,18 @@ class VectorRow(gymnasium.Env):
         """Writes the answer of a step into the record.
 
         Raises:
-            EnvError: For a leaf that is missing or does not fit.
+            EnvError: For a leaf that is missing or does not fit, and for an answer that is none.
         """
+        where = f"{type(self._env).__name__}.step"
+        if not isinstance(answer, tuple) or len(answer) != 3:
+            got = f"a tuple of {len(answer)}" if isinstance(answer, tuple) else f"a {type(answer).__name__}"
+            raise EnvError(where, f"returned {got}", "obs, goal, done")
         obs, goal, done = answer
         self._write(obs, self._at_step, "step")
         self._write(goal, self._goals, "step")
+        if getattr(done, "shape", None) != (1,):
+            got = f"shape {done.shape}" if hasattr(done, "shape") else f"a {type(done).__name__}"
+            raise EnvError(f"{where}: done", got, "a numpy array of shape (1,) of bool")
         self._done[0] = done[0]
         if self._finals and done[0]:
             self._write(obs, self._finals, "last step")
@@ -258,7 +265,7 @@ class SyncRows(gymnasium.vector.VectorEnv):
                     return False
                 column[rows] = values
             self._done[rows] = done
-        except (KeyError, ValueError, TypeError, AttributeError):
+        except (KeyError, IndexError, ValueError, TypeError, AttributeError):
             return False
         return True
 

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import pickle
 import signal
@@ -47,7 +48,9 @@ class TroubledEnv(FakeEnv):
             obs = obs < ["image"]
         if self.trouble == "dtype":
             obs["image"] = obs["image"].astype(np.float32)
-        return obs, goal, done
+        if self.trouble == "two":
+            return obs, done
+        return obs, goal, bool(done[0]) if self.trouble == "done" else done
 
 
 def vector(group, num_envs=3, mode="sync"):
@@ -305,12 +308,15 @@ def test_a_worker_that_was_killed_does_not_keep_close_waiting():
             "dtype",
             "TroubledEnv.step: 'image': shape (1, 4, 6, 3) of float32; expected a numpy array of shape (1, 4, 6, 3) of uint8",
         ),
+        ("two", "TroubledEnv.step: returned a tuple of 2; expected obs, goal, done"),
+        ("done", "TroubledEnv.step: done: a bool; expected a numpy array of shape (1,) of bool"),
     ],
 )
-def test_observations_that_do_not_fit_the_spec_are_refused(trouble, message):
-    env = vector(d(cls=TroubledEnv, trouble=trouble), 2)
+@pytest.mark.parametrize("mode", ["sync", "process"])
+def test_answers_that_do_not_fit_the_spec_are_refused(trouble, message, mode):
+    env = vector(d(cls=TroubledEnv, trouble=trouble), 2, mode)
     env.reset(seeds=[0, 1])
-    with pytest.raises(EnvError) as error:
+    with contextlib.closing(env), pytest.raises(EnvError) as error:
         env.step(zeros(env))
     assert str(error.value) == message
 

@@ -13,7 +13,7 @@ from attrdict import AttrDict
 from muse.envs.env import Env, EnvError, make, make_env_spec
 from muse.specs import EnvSpec
 from muse.testing.env_player import EnvPlayer, Row, Stop, copied, kind, same
-from muse.testing.fake_env import draw_leaf
+from muse.testing.made_up import draw_values
 from muse.testing.problems import listed
 from muse.utils.attrdicts import flatten, nest
 from muse.utils.errors import MuseError
@@ -94,9 +94,7 @@ class _Checker(EnvPlayer):
         self.spec, self._options = env.env_spec, repr(env.params)
         self._check_spec()
         rng = make_generator(self.seed, "check_env")
-        self.actions = [
-            {name: draw_leaf(self.spec.leaf(name), rng)[None] for name in self.spec.action_names} for _ in range(self.steps)
-        ]
+        self.actions = [draw_values(self.spec, self.spec.action_names, (1,), rng) for _ in range(self.steps)]
         self.refused("step before the first reset", lambda: env.step(self.action(0)))
         rows = self._check_episode(env)
         for check in (

@@ -11,8 +11,7 @@ from attrdict import AttrDict
 from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.samplers.sampler import Sampler, SamplerError
 from muse.specs import EnvSpec, Episode, Statistics
-from muse.testing.fake_env import draw_leaf
-from muse.testing.made_up import statistics_of
+from muse.testing.made_up import draw_leaf, statistics_of
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import flatten, nest
 from muse.utils.seeding import make_generator
@@ -122,7 +121,7 @@ class FakeDataset(Dataset):
         drawn = {}
         for name in self._names:
             leaf = self.env_spec.leaf(name)
-            drawn[name] = draw_leaf(leaf, rng) if name in self._once else np.stack([draw_leaf(leaf, rng) for _ in range(length)])
+            drawn[name] = draw_leaf(leaf, () if name in self._once else (length,), rng)
         return drawn
 
     def _append(self, values: Flat, length: int) -> None:

@@ -9,14 +9,12 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.envs.env import Env, EnvError
-from muse.specs import EnvSpec, Leaf
+from muse.specs import EnvSpec
+from muse.testing.made_up import draw_values
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has, nest
 from muse.utils.errors import nearest
 from muse.utils.seeding import make_generator
-
-#: Limits beyond this are drawn from as if there were none.
-_LARGE = 1e6
 
 
 class FakeEnv(Env):
@@ -137,21 +135,4 @@ class FakeEnv(Env):
                 )
 
     def _draw(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        return {name: draw_leaf(self.env_spec.leaf(name), self._rng)[None] for name in names}
-
-
-def draw_leaf(leaf: Leaf, rng: np.random.Generator) -> np.ndarray:
-    """Draws a value within the limits of `leaf`; where they are missing or huge, near zero or the nearest limit."""
-    if leaf.dtype.kind not in "iufb":
-        return np.full(leaf.shape, str(rng.integers(10)), leaf.dtype)
-    low, high = np.maximum(leaf.low, -_LARGE), np.minimum(leaf.high, _LARGE)
-    if np.all(leaf.low >= -_LARGE) and np.all(leaf.high <= _LARGE):
-        if leaf.dtype.kind == "f":
-            value = rng.uniform(low, high)
-        else:
-            value = rng.integers(np.ceil(low).astype(np.int64), np.floor(high).astype(np.int64), endpoint=True)
-    else:
-        value = np.clip(np.rint(3 * rng.standard_normal(leaf.shape)), leaf.low, leaf.high)
-    typed = np.asarray(value).astype(leaf.dtype)
-    # Rounding to a smaller float may step over a limit.
-    return np.clip(typed, leaf.low.astype(leaf.dtype), leaf.high.astype(leaf.dtype)) if leaf.dtype.kind == "f" else typed
+        return draw_values(self.env_spec, names, (1,), self._rng)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from muse.specs import EnvSpec, Statistics
+from muse.specs import EnvSpec, Leaf, Statistics
 
-#: Limits beyond this are none for the purpose of making values up.
-_FAR = 1e3
+#: Limits beyond this are drawn from as if there were none.
+_FAR = 1e6
 
 
 def fake_env_spec() -> EnvSpec:
@@ -30,21 +30,25 @@ def fake_env_spec() -> EnvSpec:
 def draw_values(
     env_spec: EnvSpec, names: Iterable[str], lead: tuple[int, ...], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Draws `names` `(*lead, *shape)` within their limits, each element on its own."""
-    drawn = {}
-    for name in names:
-        leaf = env_spec.leaf(name)
-        size = (*lead, *leaf.shape)
-        low, high = np.maximum(leaf.low, -_FAR), np.minimum(leaf.high, _FAR)
-        value: np.ndarray
-        if leaf.dtype.kind in "iub":
-            value = rng.integers(low.astype(np.int64), high.astype(np.int64), size=size, endpoint=True)
-        elif leaf.is_bounded:
-            value = rng.uniform(low, high, size)
+    """Draws `names` `(*lead, *shape)`; see `draw_leaf`."""
+    return {name: draw_leaf(env_spec.leaf(name), lead, rng) for name in names}
+
+
+def draw_leaf(leaf: Leaf, lead: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draws values `(*lead, *shape)` within the limits of `leaf`; where they are missing or huge, near zero or the nearest limit."""
+    size = (*lead, *leaf.shape)
+    if leaf.dtype.kind not in "iufb":
+        return rng.integers(10, size=size).astype(str).astype(leaf.dtype)
+    if np.all(leaf.low >= -_FAR) and np.all(leaf.high <= _FAR):
+        if leaf.dtype.kind == "f":
+            value = rng.uniform(leaf.low, leaf.high, size)
         else:
-            value = np.clip(rng.standard_normal(size), leaf.low, leaf.high)
-        drawn[name] = value.astype(leaf.dtype)
-    return drawn
+            value = rng.integers(np.ceil(leaf.low).astype(np.int64), np.floor(leaf.high).astype(np.int64), size, endpoint=True)
+    else:
+        value = np.clip(np.rint(3 * rng.standard_normal(size)), leaf.low, leaf.high)
+    typed = np.asarray(value).astype(leaf.dtype)
+    # Rounding to a smaller float may step over a limit.
+    return np.clip(typed, leaf.low.astype(leaf.dtype), leaf.high.astype(leaf.dtype)) if leaf.dtype.kind == "f" else typed
 
 
 def statistics_of(values: np.ndarray) -> Statistics:

@@ -15,7 +15,7 @@ from muse.specs import Episode
 
 __all__ = ["DatasetRecorder", "OrderedRecorder", "TrackerRecorder", "VideoRecorder"]
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class OrderedRecorder(Recorder, ABC):
@@ -146,4 +146,4 @@ class DatasetRecorder(OrderedRecorder):
             self.before_save(self.taken)
         self.dataset.save()  # type: ignore[attr-defined]
         self._saved = self.taken
-        logger.debug("saved the dataset with %d new episodes", self.added)
+        _log.debug("saved the dataset with %d new episodes", self.added)

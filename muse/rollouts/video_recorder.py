@@ -14,7 +14,7 @@ from muse.rollouts.recorder import Recorder
 from muse.specs import Episode
 from muse.utils.video import GAP_GREY, VideoError, VideoWriter, draw_text, tile_frames
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _WHITE, _GREEN, _RED = (255, 255, 255), (120, 230, 140), (255, 130, 120)
 #: Quality of frames that wait for others; better than what the video keeps of them.
@@ -93,7 +93,7 @@ class VideoRecorder(Recorder):
         self._recorded = {}
         if self._writer.frames:
             self._writer.close()
-            logger.info("wrote %s", self.path)
+            _log.info("wrote %s", self.path)
 
     def _take(self, rows: np.ndarray) -> None:
         assert self._env is not None, "start comes before a frame"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from muse.utils.attrdicts import Batch
 from muse.utils.errors import MuseError
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class DeviceError(MuseError):
@@ -42,7 +42,7 @@ def resolve_device(name: str | torch.device) -> torch.device:
         return device
     if device.type in ("cpu", "meta") or (device.type == "mps" and torch.backends.mps.is_available()):
         return device
-    logger.warning("device '%s' is not available here; using the CPU instead", name)
+    _log.warning("device '%s' is not available here; using the CPU instead", name)
     return torch.device("cpu")
 
 

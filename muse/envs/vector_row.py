@@ -70,6 +70,7 @@ class VectorRow(gymnasium.Env):
     def __init__(self, index: int, env: Env | tuple[Any, Mapping[str, Any]], spec: EnvSpec, safe: bool) -> None:
         self._index, self._source, self._spec, self._safe = index, env, spec, safe
         self._env: Env | None = None
+        self._action = nest({name: np.empty(0) for name in spec.action_names})
         self._dtype, self.action_dtype = observation_dtype(spec), action_dtype(spec)
         self.observation_space, self.action_space = bytes_space(self._dtype), bytes_space(self.action_dtype)
         self.write_to(np.zeros(self._dtype.itemsize, np.uint8))
@@ -126,8 +127,13 @@ class VectorRow(gymnasium.Env):
         return None
 
     def play(self, action: np.ndarray) -> Answer:
-        """Steps the env by a record of actions `(1,)`, whose leading axis is the env's batch of one."""
-        return self._opened().step(nest({name: action[name] for name in self._spec.action_names}))
+        """Steps the env by a record of actions `(1,)`, whose leading axis is the env's batch of one.
+
+        One `AttrDict` serves all steps: making one costs as much as a third of a light env's step.
+        """
+        for name in self._spec.action_names:
+            self._action[name] = action[name]
+        return self._opened().step(self._action)
 
     def write(self, answer: Answer) -> None:
         """Writes the answer of a step into the record.

@@ -13,11 +13,10 @@ from muse.policies.policy import PolicyError
 from muse.policies.replay_policy import read_columns
 from muse.policies.row_policy import RowPolicy
 from muse.specs import EnvSpec, Episode, Leaf
+from muse.specs.env_spec import GOAL_PREFIX
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
-
-GOAL = "goal/"
 
 
 class ConstantGoalPolicy(RowPolicy):
@@ -94,9 +93,9 @@ class EpisodeGoalPolicy(RowPolicy):
                     f"EpisodeGoalPolicy: '{name}'", "no goal of the spec named after an observation",
                     "'goal/<name>' of one of " + ", ".join(env_spec.observation_names),
                 )  # fmt: skip
-        states = tuple(name.removeprefix(GOAL) for name in names)
+        states = tuple(name.removeprefix(GOAL_PREFIX) for name in names)
         columns = read_columns(self.episode, states, env_spec, "EpisodeGoalPolicy")
-        self._values = {GOAL + state: columns[state][-1] for state in states}
+        self._values = {GOAL_PREFIX + state: columns[state][-1] for state in states}
 
     def get_action(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
         """Returns the goal of every row. Uses no model."""
@@ -104,8 +103,10 @@ class EpisodeGoalPolicy(RowPolicy):
 
 
 def _is_state(name: str, env_spec: EnvSpec) -> bool:
-    state = name.removeprefix(GOAL)
-    return name.startswith(GOAL) and state in env_spec.observation_names and _alike(env_spec.leaf(name), env_spec.leaf(state))
+    state = name.removeprefix(GOAL_PREFIX)
+    return (
+        name.startswith(GOAL_PREFIX) and state in env_spec.observation_names and _alike(env_spec.leaf(name), env_spec.leaf(state))
+    )
 
 
 def _alike(one: Leaf, other: Leaf) -> bool:

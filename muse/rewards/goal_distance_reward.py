@@ -10,6 +10,7 @@ import numpy as np
 from muse.models.model import Model
 from muse.rewards.reward import Reward, RewardError
 from muse.specs import EnvSpec
+from muse.specs.env_spec import GOAL_PREFIX
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
@@ -43,7 +44,7 @@ class GoalDistanceReward(Reward):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
-        goals = [f"goal/{name}" for name in self.state_names] if self.goal_names is None else self.goal_names
+        goals = [GOAL_PREFIX + name for name in self.state_names] if self.goal_names is None else self.goal_names
         if not self.state_names or len(goals) != len(self.state_names):
             raise RewardError(
                 "GoalDistanceReward", f"{len(self.state_names)} states, {len(goals)} goals", "as many, and at least one"

@@ -12,6 +12,9 @@ from muse.utils.abstract import Argument, BaseClass
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import MuseError, nearest
 
+#: Begins the name of a goal that is named after its state: `goal/ego`.
+GOAL_PREFIX = "goal/"
+
 #: Role of a leaf and the option of `EnvSpec` that lists the names with it.
 ROLES = {
     "observation": "observation_names",

@@ -14,10 +14,9 @@ from muse.models.model import Model, ModelError
 from muse.models.network_model import get_input
 from muse.models.normalizer import Normalizer
 from muse.specs import EnvSpec, Leaf, LossResult
+from muse.specs.env_spec import GOAL_PREFIX
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, has
-
-GOAL = "goal/"
 
 
 class BaseGCBC(GroupedModel):
@@ -103,7 +102,7 @@ class BaseGCBC(GroupedModel):
     def _statistics_of_names(self) -> dict[str, str]:
         named = {name: name for name in self.state_names}
         for goal in self.goal_names:
-            state = goal.removeprefix(GOAL)
+            state = goal.removeprefix(GOAL_PREFIX)
             named[goal] = state if state in self.state_names else goal
         return {name: source for name, source in named.items() if self.env_spec.leaf(name).dtype.kind in "fiu"}
 
@@ -175,7 +174,7 @@ class BaseGCBC(GroupedModel):
         known: Batch = inputs
         if self.use_goal and self.use_last_state_goal:
             known = {name: get_input(inputs, name) for name in self._read if name not in self.goal_names}
-            known = {**known, **{goal: _last_row(get_input(inputs, goal.removeprefix(GOAL))) for goal in self.goal_names}}
+            known = {**known, **{goal: _last_row(get_input(inputs, goal.removeprefix(GOAL_PREFIX))) for goal in self.goal_names}}
         features, _ = self._encode(known, {})
         features.update({name: inputs[name] for name in self.target_names if has(inputs, name)})
         result = self.action_decoder.loss(features, outputs)
@@ -206,12 +205,12 @@ def _goal_names(params: Mapping[str, Any], env_spec: EnvSpec) -> tuple[str, ...]
         return ()
     names, states = params.get("goal_names"), _state_names(params, env_spec)
     if names is None:
-        names = [GOAL + name for name in states] if params.get("use_last_state_goal") else env_spec.goal_names
+        names = [GOAL_PREFIX + name for name in states] if params.get("use_last_state_goal") else env_spec.goal_names
     if not names:
         raise ModelError("BaseGCBC.use_goal", "true, and the spec has no goals", "goal_names, or use_last_state_goal=True")
     if params.get("use_last_state_goal"):
         for name in names:
-            if not name.startswith(GOAL) or name.removeprefix(GOAL) not in states:
+            if not name.startswith(GOAL_PREFIX) or name.removeprefix(GOAL_PREFIX) not in states:
                 raise ModelError(
                     "BaseGCBC.goal_names", f"'{name}' with use_last_state_goal", "'goal/<name>' of a state: " + ", ".join(states)
                 )
@@ -223,8 +222,8 @@ def _new_goals(params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
 
 
 def _goal_leaf(name: str, env_spec: EnvSpec) -> Leaf:
-    if not name.startswith(GOAL):
+    if not name.startswith(GOAL_PREFIX):
         raise ModelError(
             "BaseGCBC.goal_names", f"'{name}', which the spec does not know", "a name of the spec, or 'goal/<name>' of one"
         )
-    return replace(env_spec.leaf(name.removeprefix(GOAL)), name=name, role="goal")
+    return replace(env_spec.leaf(name.removeprefix(GOAL_PREFIX)), name=name, role="goal")

@@ -143,9 +143,10 @@ def assemble(
     if with_model and is_group(params.get("model")):
         experiment.model = make_model(params["model"], env_spec, seed)
         _check_horizons(experiment)
+    acting_spec = make_acting_spec(env_spec, params)
     for key in ("policy", "goal_policy", "policy_holdout", "goal_policy_holdout"):
         if is_group(params.get(key)):
-            setattr(experiment, key, build(params[key], env_spec, is_goal=key.startswith("goal"), where=key))
+            setattr(experiment, key, build(params[key], acting_spec, is_goal=key.startswith("goal"), where=key))
     if is_group(params.get("reward")):
         experiment.reward = build(params["reward"], env_spec, where="reward")
     _check_sampling(experiment)
@@ -195,6 +196,15 @@ def extend_spec(spec: EnvSpec, params: Mapping[str, Any]) -> EnvSpec:
     if is_group(model_group) and hasattr(model_group["cls"], "get_spec_leaves"):
         spec = spec.extended(model_group["cls"].get_spec_leaves(model_group, spec))
     return spec
+
+
+def make_acting_spec(spec: EnvSpec, params: Mapping[str, Any]) -> EnvSpec:
+    """Returns what policies act by: `spec` with the goals that the model takes from its data in training, and a goal policy makes."""
+    model_group = params.get("model")
+    if not is_group(model_group) or not hasattr(model_group["cls"], "get_inner_leaves"):
+        return spec
+    leaves = model_group["cls"].get_inner_leaves(model_group, spec)
+    return spec.extended([leaf for leaf in leaves if leaf.role == "goal" and leaf.name not in spec])
 
 
 def _chosen_options(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,7 +280,8 @@ def check_fit(experiment: Experiment) -> None:
         and (model is not None or not experiment.policy.uses_model)
     ):
         obs = {name: value[:, None] for name, value in spec.get_zeros(spec.observation_names, 1).items()}
-        goal = {name: value[:, None] for name, value in spec.get_zeros(spec.goal_names, 1).items()}
+        seen = spec if experiment.goal_policy is None else make_acting_spec(spec, experiment.params)
+        goal = {name: value[:, None] for name, value in seen.get_zeros(seen.goal_names, 1).items()}
         experiment.policy.reset_policy(np.ones(1, bool), [0])
         action = experiment.policy.get_action(model, AttrDict.from_dict(obs), AttrDict.from_dict(goal))
         spec.check(action, spec.action_names, (1,), "policy.get_action", limits=True)

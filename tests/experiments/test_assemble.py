@@ -10,6 +10,8 @@ from configs.loading import load_config
 from muse.cli.main import main
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.experiments.assemble import ROOT_KEYS, AssemblyError, assemble, check_fit, recorded_fingerprint
+from muse.policies.goal_policies import ConstantGoalPolicy
+from muse.rollouts import rollout
 from muse.specs import EnvSpec
 from muse.utils.errors import MuseError, OptionError
 
@@ -134,6 +136,17 @@ def test_a_policy_cannot_draw_from_a_model_that_draws_nothing(params):
     )
     model = params["model"] & d(action_decoder=d(use_policy_dist=True, use_policy_dist_mean=False))
     assert assemble(changed(drawing, model=model), with_env=False, with_datasets=False).model.noise_size > 0
+
+
+def test_a_goal_policy_makes_the_goals_that_training_takes_from_the_data(params):
+    goal = d.from_dict({"goal/ego": np.array([0.25, 0.5], np.float32)})
+    model = params["model"] & d(use_goal=True, use_last_state_goal=True, state_names=["ego"])
+    experiment = assemble(changed(params, model=model, goal_policy=d(cls=ConstantGoalPolicy, goal=goal)))
+    assert "goal/ego" not in experiment.env_spec
+    experiment.model.load_statistics(experiment.datasets_train[0].get_statistics(experiment.model.statistics_names))
+    check_fit(experiment)
+    episode = rollout(experiment.env, experiment.policy, experiment.model, seed=0, goal_policy=experiment.goal_policy)
+    assert len(episode) > 0
 
 
 @pytest.mark.parametrize("key", ["vector_env", "reward", "dataset_holdout", "dataset_train_1", "goal_policy"])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from muse.cli.acting import positive_int
 from muse.cli.common import make_parser, run, spell_experiment
 from muse.cli.load import load
+from muse.experiments.file_manager import ExperimentFileManager
 from muse.experiments.logger import logging_to
 from muse.rollouts.compare import Comparison
 from muse.rollouts.compare import compare as compare_evaluations
@@ -42,6 +43,8 @@ def compare(
     Raises:
         MuseError: When a folder or checkpoint is missing.
     """
+    for folder in (a, b):  # Before the first is evaluated, which takes long.
+        ExperimentFileManager.open(spell_experiment(os.fspath(folder)).removeprefix("exp=")).find_model(model_file)
     return compare_evaluations(
         *(_evaluate(label, folder, episodes, seed, model_file, num_envs) for label, folder in (("A", a), ("B", b)))
     )

@@ -57,6 +57,11 @@ class RnnModel(NetworkModel):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
+        for name in ("hidden_size", "rnn_depth"):
+            if getattr(self, name) < 1:
+                raise ModelError(f"RnnModel.{name}", str(getattr(self, name)), "1 or more")
+        if not 0.0 <= self.dropout_p < 1.0:
+            raise ModelError("RnnModel.dropout_p", str(self.dropout_p), "0 or more, and less than 1")
         cell = nn.LSTM if self.rnn_type == "lstm" else nn.GRU
         self.recurrent_network = cell(
             self.in_size, self.hidden_size, self.rnn_depth, batch_first=True, bidirectional=self.bidirectional,

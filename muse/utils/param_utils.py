@@ -201,12 +201,14 @@ def build_mlp_param_list(
         weight_init_fn: For every linear layer.
 
     Raises:
-        LayerError: Without sizes, or for a size below one.
+        LayerError: Without sizes, for a size below one, or a share that is none.
     """
     if not sizes or min(in_size, *sizes) < 1:
         raise LayerError(
             "build_mlp_param_list", f"in_size {in_size}, sizes {list(sizes)}", "at least one size, each of them 1 or more"
         )
+    if not 0.0 <= dropout_p < 1.0:
+        raise LayerError("build_mlp_param_list", f"dropout_p {dropout_p}", "0 or more, and less than 1")
     layers: list[LayerParams] = []
     widths = [in_size, *sizes]
     last = len(sizes) - 1

@@ -26,7 +26,7 @@ INPUTS = ["ego", "objects/pose", "count"]
 def make(**params):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return RnnModel(d(model_inputs=INPUTS, model_output="action", hidden_size=16, **params), SPEC)
+        return RnnModel(d(**{"model_inputs": INPUTS, "model_output": "action", "hidden_size": 16, **params}), SPEC)
 
 
 def draw(batch, horizon):
@@ -97,6 +97,21 @@ def test_a_bidirectional_model_has_no_memory():
     with pytest.raises(ModelError) as error:
         model(draw(2, 4), {"h": torch.zeros(2, 1, 16)})
     assert str(error.value) == "RnnModel: a memory; expected none: a bidirectional model cannot go on from one"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("hidden_size", 0, "1 or more"),
+        ("rnn_depth", 0, "1 or more"),
+        ("dropout_p", 1.5, "0 or more, and less than 1"),
+        ("dropout_p", -0.1, "0 or more, and less than 1"),
+    ],
+)
+def test_sizes_that_are_none_are_told(option, value, expected):
+    with pytest.raises(ModelError) as error:
+        make(**{option: value})
+    assert str(error.value) == f"RnnModel.{option}: {value}; expected {expected}"
 
 
 def test_memory_of_other_rows_is_told():

@@ -127,3 +127,10 @@ def test_a_missing_argument_is_told_before_building():
     with pytest.raises(LayerError) as error:
         LayerParams("linear", in_features=3)
     assert "missing a required argument: 'out_features'" in str(error.value)
+
+
+def test_a_share_to_drop_is_between_0_and_1():
+    for share in (-0.1, 1.0):
+        with pytest.raises(LayerError) as error:
+            build_mlp_param_list(2, [3, 4], dropout_p=share)
+        assert str(error.value) == f"build_mlp_param_list: dropout_p {share}; expected 0 or more, and less than 1"

@@ -68,7 +68,13 @@ class VectorEnv(BaseClass):
 
     @classmethod
     def of(cls, env: Env) -> VectorEnv:
-        """Wraps one existing env as `B = 1`. Closing it closes the env."""
+        """Wraps one existing env as `B = 1`. Closing it closes the env.
+
+        Raises:
+            EnvError: For anything else than an `Env`.
+        """
+        if not isinstance(env, Env):
+            raise EnvError("VectorEnv.of", type(env).__name__, "an Env")
         self = cls.__new__(cls)
         self.read_predefined_params({})
         self._open(env.env_spec, [env])

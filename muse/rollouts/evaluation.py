@@ -176,7 +176,7 @@ class Evaluation:
 def evaluate(
     env: Env | VectorEnv,
     policy: Policy,
-    model: Model | None,
+    model: Model | None = None,
     *,
     episodes: int,
     seed: int,

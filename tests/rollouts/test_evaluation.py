@@ -6,7 +6,7 @@ from attrdict import AttrDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse.envs.env import make, make_env_spec
+from muse.envs.env import EnvError, make, make_env_spec
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.envs.vector_env import VectorEnv
 from muse.policies.controllers.point_mass import PointMassExpert
@@ -55,6 +55,9 @@ def test_records_are_those_of_the_episodes_in_order():
 
 def test_a_single_env_is_evaluated_too():
     single = evaluate(make(FakeEnv, AttrDict(success_rate=0.5)), random_policy(), None, episodes=4, seed=2)
+    with pytest.raises(EnvError) as caught:
+        evaluate("PointMassEnv", random_policy(), episodes=1, seed=0)
+    assert str(caught.value) == "VectorEnv.of: str; expected an Env"
     assert single.records == evaluate(fakes(3, success_rate=0.5), random_policy(), None, episodes=4, seed=2).records
 
 

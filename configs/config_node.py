@@ -24,7 +24,15 @@ from typing import Any, ClassVar
 from configs.command_line import SCALARS, Option, Segment, Untyped, is_flag, parse
 from configs.errors import ConfigError, ExportError, FunctionError, MergeError, UnknownGroupError, ValueAsGroupError
 from configs.fields import Field, Overridden, Replacement
-from configs.options import NAME_OPTIONS, argument_option, check_declared, class_defaults, declared_arguments, value_options
+from configs.options import (
+    NAME_OPTIONS,
+    argument_option,
+    check_declared,
+    class_defaults,
+    declared_arguments,
+    signature_options,
+    value_options,
+)
 from configs.sources import load_group
 from configs.values import hand_out, is_group, is_plain_node, leaves, locate, own_copy
 
@@ -203,6 +211,9 @@ class ConfigNode(metaclass=_ConfigNodeType):
         for option in value_options({key: value for key, value in self.values.items() if key not in skipped}):
             if option.name not in arguments:
                 options[option.name] = option
+        for option in signature_options(self.cls):
+            if option.name not in skipped:
+                options.setdefault(option.name, option)
         options.update({option.name: option for option in NAME_OPTIONS})
         self.options = options
         self.declare_arguments(Options(self))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -69,6 +70,28 @@ def value_options(values: Mapping[str, Any], prefix: str = "") -> Iterator[Optio
             kind, element = infer_type(value)
             if kind is not ...:
                 yield Option(prefix + key, kind, element)
+
+
+def signature_options(cls: Any) -> Iterator[Option]:
+    """Yields an option for each scalar keyword of a class that declares nothing, such as an optimiser of torch.
+
+    They are offered, not filled in: what is not given stays the class's own business.
+    """
+    if not isinstance(cls, type) or hasattr(cls, "predefined_arguments"):
+        return
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return
+    named = {kind.__name__: kind for kind in SCALARS}
+    for parameter in parameters:
+        annotation = parameter.annotation
+        kind, element = named.get(annotation, annotation) if isinstance(annotation, str) else annotation, None
+        if kind not in SCALARS:
+            kind, element = infer_type(parameter.default)
+        if kind in (*SCALARS, list) and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            text = "" if parameter.default is parameter.empty else f"{parameter.default!r} unless given"
+            yield Option(parameter.name, kind, element, help=text)
 
 
 def infer_type(value: Any) -> tuple[Any, Any]:

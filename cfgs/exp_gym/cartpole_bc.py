@@ -28,7 +28,12 @@ export = d(
     dataset_train=data & d(load_episode_range=[0.0, 0.9]),
     dataset_holdout=data & d(load_episode_range=[0.9, 1.0]),
     vector_env=d(cls=VectorEnv, num_envs=10),
-    model=bc_mlp.export & d(action_decoder=d(mlp_size=64, mlp_depth=2, use_tanh_out=False), normalize_states=True),
+    model=bc_mlp.export
+    & d(
+        exp_name="_bc-nll{?normalize_states:-ns}",
+        action_decoder=d(mlp_size=64, mlp_depth=2, use_tanh_out=False),
+        normalize_states=True,
+    ),
     policy=gcbc.export,
     trainer=goal_trainer.export
     & d(

@@ -186,7 +186,8 @@ class NpDataset(Dataset):
         if self.initial_load_episodes:
             chosen = chosen[: self.initial_load_episodes]
         if count and not len(chosen):
-            raise DataError(self._where, "no episode is chosen", "at least one", "another split or load_episode_range")
+            got = f"no episode is chosen of the {count} there"
+            raise DataError(self._where, got, "at least one", "more episodes, or another split or load_episode_range")
         return self._whole.selected(chosen) if count else self._whole
 
     def _check_loaded(self) -> None:

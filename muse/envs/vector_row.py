@@ -95,8 +95,8 @@ class VectorRow(gymnasium.Env):
         try:
             if self._env is None:
                 self._env = self._source if isinstance(self._source, Env) else make(*self._source, env_spec=self._spec)
-        except Exception as error:
-            return self._returned(error)
+        except (Exception, SystemExit) as error:
+            return self.raise_or_return(error)
         return None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
@@ -107,8 +107,8 @@ class VectorRow(gymnasium.Env):
             self._write(obs, self._at_reset, "reset")
             self._write(goal, self._goals, "reset")
             self._done[0] = False
-        except Exception as error:
-            return self._bytes, {"error": self._returned(error)}
+        except (Exception, SystemExit) as error:
+            return self._bytes, {"error": self.raise_or_return(error)}
         return self._bytes, {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -122,8 +122,8 @@ class VectorRow(gymnasium.Env):
             return None
         try:
             self.write(self.play(action))
-        except Exception as error:
-            return self._returned(error)
+        except (Exception, SystemExit) as error:
+            return self.raise_or_return(error)
         return None
 
     def play(self, action: np.ndarray) -> Answer:
@@ -187,9 +187,12 @@ class VectorRow(gymnasium.Env):
             where = f"{type(self._env).__name__}.{call}: '{name}'"
             raise EnvError(where, got, f"a numpy array of shape {field.shape} of {field.dtype}")
 
-    def _returned(self, error: Exception) -> MuseError:
-        """Returns an error that survives the way between processes, or raises it when the row is not safe."""
-        if not self._safe:
+    def raise_or_return(self, error: Exception | SystemExit) -> MuseError:
+        """Returns an error that survives the way between processes, or raises it when the row is not safe.
+
+        An env that exits does not take the run with it, least of all with status 0.
+        """
+        if not self._safe and not isinstance(error, SystemExit):
             add_note(error, f"in env {self._index} of a VectorEnv")
             raise error
         trace = "".join(traceback.format_exception(error))
@@ -200,6 +203,8 @@ class VectorRow(gymnasium.Env):
                 "",
                 "mode='sync', to see it where it happens",
             )
+        if not self._safe:
+            raise error
         error.trace = trace  # type: ignore[attr-defined]  # notes do not survive pickling, attributes do
         return error
 
@@ -251,9 +256,8 @@ class SyncRows(gymnasium.vector.VectorEnv):
         for i in rows:
             try:
                 answers.append(self.envs[i].play(records[i : i + 1]))
-            except Exception as error:
-                add_note(error, f"in env {i} of a VectorEnv")
-                raise
+            except (Exception, SystemExit) as error:
+                self.envs[i].raise_or_return(error)
         if rows and not self._write_together(slice(None) if len(rows) == self.num_envs else chosen, answers):
             for i, answer in zip(rows, answers, strict=True):
                 self.envs[i].write(answer)

@@ -125,6 +125,11 @@ def assemble(
     Raises:
         MuseError: Where a group is missing, wrong, or does not fit another.
     """
+    if not isinstance(params, Mapping):
+        got = f"a {type(params).__name__}"
+        raise AssemblyError(
+            "assemble", got, "a params tree", "muse.load_params(recipe), or muse.load(folder) for a trained experiment"
+        )
     params = AttrDict(dict(params.items()))
     check_groups(params)
     seed = _int_of(params, "seed", 0)

@@ -33,7 +33,7 @@ class BasicPolicy(RowPolicy):
 
     policy_model_forward_fn: Callable[[Model, Tensors, Tensors], Mapping[str, Any]] | None
     policy_out_names: list[str] | None
-    sample: bool
+    sample: bool | None
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)
@@ -47,7 +47,7 @@ class BasicPolicy(RowPolicy):
         seen, wanted = all_tensors(obs, device), all_tensors(goal, device)
         batch, horizon = next(iter({**seen, **wanted}.values())).shape[:2] if seen or wanted else (len(self.steps), 1)
         self.count_rows(batch)
-        if self.sample and self._view.noise_size:
+        if self.sample is not False and self._view.noise_size:
             seen["noise"] = to_tensor(self.draw_normal(horizon, self._view.noise_size), device)
         outputs = self._view.run(
             model, np.ones(batch, dtype=bool), "BasicPolicy", lambda _memory: self._forward(model, seen, wanted)

@@ -19,7 +19,9 @@ from muse.utils.torch_utils import to_tensor
 #: Options of every policy that acts with a model's outputs.
 MODEL_ARGUMENTS = [
     Argument(
-        "sample", type=bool, default=False, help="draw from the model's distribution instead of taking its most likely action"
+        "sample",
+        type=bool,
+        help="draw actions from the model's distribution; none: where the model says so; false: the most likely",
     ),
     Argument(
         "policy_out_names",

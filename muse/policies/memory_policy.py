@@ -56,7 +56,7 @@ class MemoryPolicy(RowPolicy):
     policy_model_forward_fn: Callable[[Model, Tensors, Tensors, Any], Mapping[str, Any]] | None
     is_terminated_fn: Callable[[Model | None, Batch, Batch, Any], np.ndarray] | None
     policy_out_names: list[str] | None
-    sample: bool
+    sample: bool | None
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)
@@ -78,7 +78,7 @@ class MemoryPolicy(RowPolicy):
         begin = self.steps == 0
         batch, horizon = next(iter({**seen, **wanted}.values())).shape[:2] if seen or wanted else (len(begin), 1)
         self.count_rows(batch)
-        if self.sample and self._view.noise_size:
+        if self.sample is not False and self._view.noise_size:
             seen["noise"] = to_tensor(self.draw_normal(horizon, self._view.noise_size), device)
         outputs = self._view.run(model, begin, "MemoryPolicy", lambda memory: self._forward(model, seen, wanted, memory))
         return self.finish(take(outputs, self.policy_out_names or self.output_names, "MemoryPolicy.get_action"), goal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from muse.trainers.trainer import Trainer
 from muse.utils.abstract import Argument, build
 from muse.utils.errors import MuseError
 from muse.utils.seeding import derive_seed
+
+_log = logging.getLogger(__name__)
 
 
 def _env_arguments(env: str) -> list[Argument]:
@@ -162,6 +165,7 @@ class GoalTrainer(Trainer):
         scalars: dict[str, float] = {}
         for name, evaluation in evaluations.items():
             scalars.update(_scalars_of(name, evaluation))
+            _log.debug("step %d of %d  %s  %s", self.step, self.max_steps, name, evaluation)
         self._unwritten.update(scalars)
         self._offer(scalars)
         last = evaluations[due[-1]]

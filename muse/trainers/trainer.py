@@ -339,6 +339,7 @@ class Trainer(BaseClass):
         """Returns all that `load_state` goes on from, to the bit: plain values and tensors."""
         return {
             "seed": self.seed,
+            "gone_back_to": self.checkpoint_model_file,
             "weights": self.model.state_dict(),
             "learner": self.learner.state(),
             "average": None if self.average is None else self.average.state(),
@@ -391,7 +392,7 @@ class Trainer(BaseClass):
             TrainerError: When the state belongs to another run.
         """
         path = self.models_dir / STATE_FILE
-        if self.checkpoint_model_file is not None:
+        if self.checkpoint_model_file is not None and not self._has_gone_back(path):
             self._go_back(self.models_dir / self.checkpoint_model_file)
         elif path.is_file():
             values = read_values(path, "train_state")
@@ -402,6 +403,12 @@ class Trainer(BaseClass):
             _log.info("going on after step %d", self.step)
         else:
             _log.info("no complete checkpoint in %s; beginning at step 0", self.models_dir)
+
+    def _has_gone_back(self, path: Path) -> bool:
+        """Whether the run was saved after it went back to `checkpoint_model_file`: the option stays in the stored command line."""
+        if not path.is_file():
+            return False
+        return read_values(path, "train_state").get("gone_back_to") == self.checkpoint_model_file
 
     def _go_back(self, path: Path) -> None:
         self.step = restore_model(self.model, path).step

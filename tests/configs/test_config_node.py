@@ -25,6 +25,22 @@ def name(export, text=""):
 # Options.
 
 
+class Silent:
+    """Declares nothing, as the optimisers of torch do."""
+
+    def __init__(self, subject, rate: float = 0, steps: "int" = 1, names=("a", "b"), mode=None, *, size: int, **rest):
+        pass
+
+
+def test_scalar_keywords_of_a_class_that_declares_nothing_are_offered_and_not_filled_in():
+    export = d(group=d(cls=Silent))
+    assert values(export)["group"] == d(cls=Silent)
+    text = "%group --rate 0.5 --steps 3 --names x --size 4"
+    assert dict(values(export, text)["group"]) == {"cls": Silent, "rate": 0.5, "steps": 3, "names": ["x"], "size": 4}
+    with pytest.raises(ConfigError, match="no option '--mode'"):
+        values(export, "%group --mode 1")
+
+
 def test_params_hold_declared_options_with_class_defaults_and_helper_values():
     params = values(bc_rnn(), reads=ROOT_KEYS)
     assert params.model.action_decoder == d(

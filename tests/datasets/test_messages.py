@@ -329,7 +329,7 @@ def test_options():
         "NpDataset: 'load_from_base': file b.npz; expected the base's a.npz, or none",
         "NpDataset: 'load_from_base': the base dataset lacks 'egg'; expected a base with the same names, shapes and types",
         "NpDataset: 'load_from_base': the base dataset has another 'ego'; expected a base with the same names, shapes and types",
-        "a.npz: no episode is chosen; expected at least one\n  try: another split or load_episode_range",
+        "a.npz: no episode is chosen of the 2 there; expected at least one\n  try: more episodes, or another split or load_episode_range",
     ]
 
 

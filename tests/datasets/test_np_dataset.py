@@ -161,7 +161,7 @@ def test_train_and_holdout_share_no_episode_and_miss_none(count, bound):
             options = d(load_from_base=True, load_episode_range=bounds, horizon=1, pad_end_sequence=True)
             part = NpDataset(options, spec, base_dataset=shared_base(whole))
         except DataError as error:
-            assert "no episode is chosen" in str(error)
+            assert "no episode is chosen of" in str(error)
         else:
             held += [int(part.get_episode(i)["ego"][0, 0]) for i in range(part.get_num_episodes())]
     assert held == list(range(count))

@@ -40,6 +40,8 @@ class TroubledEnv(FakeEnv):
         obs, goal, done = super().step(action)
         if self.trouble == "plain":
             raise ZeroDivisionError("a plain mistake")
+        if self.trouble == "exit":
+            raise SystemExit(0)
         if self.trouble == "die":
             os._exit(3)
         if self.trouble == "shape":
@@ -277,6 +279,15 @@ def test_any_other_error_becomes_one_with_its_traceback():
         sync = vector(d(cls=TroubledEnv, trouble="plain"), 2)
         sync.reset(seeds=[0, 1])
         sync.step(zeros(sync))
+
+
+@pytest.mark.parametrize("mode", ["sync", "process"])
+def test_an_env_that_exits_does_not_end_the_run_as_if_all_were_well(mode):
+    env = vector(d(cls=TroubledEnv, trouble="exit"), 2, mode)
+    env.reset(seeds=[0, 1])
+    with pytest.raises(EnvError, match="SystemExit: 0"):
+        env.step(zeros(env))
+    env.close()
 
 
 def test_a_worker_that_dies_is_told_and_ends_the_others():

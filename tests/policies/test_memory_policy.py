@@ -113,7 +113,9 @@ def test_noise_comes_only_when_asked_for_and_drawn():
         return "noise" in names
 
     for cls in (MemoryPolicy, BasicPolicy):
-        assert [seen_by(cls, sample, draws) for sample in (True, False) for draws in (True, False)] == [True, False, False, False]
+        assert [seen_by(cls, sample, draws) for sample in (True, False, None) for draws in (True, False)] == [
+            True, False, False, False, True, False,
+        ]  # fmt: skip
 
 
 def test_sampling_depends_on_the_seed_alone():

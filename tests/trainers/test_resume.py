@@ -142,6 +142,16 @@ def test_a_folder_without_a_state_begins_at_step_0(whole, tmp_path):
     assert_same(read_run(tmp_path), whole("plain"))
 
 
+def test_a_run_goes_back_once_and_then_on(tmp_path):
+    run(tmp_path)
+    options = {"checkpoint_model_file": "chkpt_0000000010.pt", "max_steps": 12}
+    assert run(tmp_path, **options) == 0
+    trainer = make_trainer(tmp_path, **{**options, "max_steps": 15})
+    trainer.restore()
+    assert trainer.step == 12
+    trainer.writer.close()
+
+
 def test_going_back_to_a_checkpoint(tmp_path):
     run(tmp_path)
     trainer = make_trainer(tmp_path, checkpoint_model_file="chkpt_0000000010.pt")

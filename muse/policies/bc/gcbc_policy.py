@@ -44,7 +44,7 @@ class GCBCPolicy(RowPolicy):
 
     recurrent: bool
     replan_horizon: int
-    sample: bool
+    sample: bool | None
     policy_out_names: list[str] | None
     online_action_postproc_fn: Callable[..., Mapping[str, Any]] | None
 
@@ -78,7 +78,7 @@ class GCBCPolicy(RowPolicy):
         begin = self._rows_to_begin()
         rows, horizon = next(iter(inputs.values())).shape[:2] if inputs else (len(begin), 1)
         self.count_rows(rows)
-        if self.sample and view.noise_size:
+        if self.sample is not False and view.noise_size:
             inputs["noise"] = to_tensor(self.draw_normal(horizon, view.noise_size), device)
         outputs = view.run(model, begin, "GCBCPolicy", lambda memory: model(inputs, memory))
         action: Mapping[str, Any] = take(outputs, self._out_names, "GCBCPolicy.get_action")

@@ -12,6 +12,8 @@ from muse.cli.common import make_parser, run
 from muse.cli.report import show_evaluation
 from muse.experiments.logger import logging_to
 from muse.rollouts.evaluation import evaluate
+from muse.rollouts.recorder import Recorder
+from muse.rollouts.recorders import TrackerRecorder
 from muse.rollouts.video_recorder import VideoRecorder
 from muse.utils.progress import Progress
 
@@ -40,7 +42,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     with logging_to(debug=args.debug), acting(args, unknown) as who:
-        recorders = [VideoRecorder(args.video, episodes=min(args.video_eps, args.max_eps))] if args.video else []
+        trackers = TrackerRecorder.of((who.experiment.params.get("trainer") or {}).get("trackers"), "trainer/trackers")
+        recorders: list[Recorder] = [trackers] if trackers.trackers else []
+        recorders += [VideoRecorder(args.video, episodes=min(args.video_eps, args.max_eps))] if args.video else []
         started = time.perf_counter()
         with Progress("evaluate", description=who.label, total=args.max_eps, unit="episodes") as bar:
             result = evaluate(
@@ -48,12 +52,20 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
                 reward=who.experiment.reward, recorders=recorders, progress=bar, reduce_returns=args.reduce_returns,
             )  # fmt: skip
         seconds = time.perf_counter() - started
+    extra = {"trackers": trackers.values()} if trackers.trackers else {}
     manager = None if args.random_policy else who.manager
     folder = Path(args.save_dir) if args.save_dir else manager.new_eval_dir() if manager is not None else None
     if folder is not None:
-        result.save(folder, checkpoint=who.checkpoint.path if who.checkpoint is not None else who.label)
+        result.save(folder, checkpoint=who.checkpoint.path if who.checkpoint is not None else who.label, extra=extra)
     plots = sorted(manager.plots_dir.glob("*.png")) if manager is not None else []
     show_evaluation(
-        result, seconds, returns=args.track_returns, checkpoint=who.checkpoint, folder=folder, plots=plots, video=args.video
+        result,
+        seconds,
+        returns=args.track_returns,
+        checkpoint=who.checkpoint,
+        folder=folder,
+        tracked=trackers.values(),
+        plots=plots,
+        video=args.video,
     )
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ def show_evaluation(
     returns: bool = False,
     checkpoint: Checkpoint | None = None,
     folder: Path | None = None,
+    tracked: Mapping[str, float] | None = None,
     plots: Sequence[Path] = (),
     video: str | os.PathLike[str] | None = None,
 ) -> None:
@@ -51,6 +52,7 @@ def show_evaluation(
         returns: Show returns.
         checkpoint: The weights.
         folder: Where the results were written.
+        tracked: What trackers said of the episodes, by name.
         plots: Pictures of the training run.
         video: Where the video was written.
     """
@@ -68,6 +70,7 @@ def show_evaluation(
         )
     if checkpoint is not None:
         rows.insert(0, ("checkpoint", f"{checkpoint.path}, after {checkpoint.step} training steps"))
+    rows += [(name, f"{value:.4g}") for name, value in (tracked or {}).items()]
     if folder is not None:
         rows.append(("results", str(folder)))
     rows += [("plot", str(path)) for path in plots]

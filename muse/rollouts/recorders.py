@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from muse.datasets.dataset import DataError, Dataset
 from muse.envs.vector_env import VectorEnv
@@ -12,6 +13,7 @@ from muse.metrics.tracker import Tracker
 from muse.rollouts.recorder import Recorder
 from muse.rollouts.video_recorder import VideoRecorder
 from muse.specs import Episode
+from muse.utils.abstract import build
 
 __all__ = ["DatasetRecorder", "OrderedRecorder", "TrackerRecorder", "VideoRecorder"]
 
@@ -72,6 +74,11 @@ class TrackerRecorder(OrderedRecorder):
     def __init__(self, trackers: Mapping[str, Tracker]) -> None:
         super().__init__()
         self.trackers = dict(trackers)
+
+    @classmethod
+    def of(cls, groups: Mapping[str, Any] | None, where: str) -> TrackerRecorder:
+        """Builds the trackers that a recipe lists by name; none when None."""
+        return cls({name: build(group, where=f"{where}/{name}") for name, group in (groups or {}).items()})
 
     def take(self, episode: Episode) -> None:
         """Adds the episode to every tracker."""

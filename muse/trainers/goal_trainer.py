@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from muse.rollouts.evaluation import Evaluation, evaluate
+from muse.rollouts.recorders import TrackerRecorder
 from muse.trainers.collector import Collector
 from muse.trainers.errors import TrainerError
 from muse.trainers.schedule import Schedule
@@ -59,6 +60,7 @@ class GoalTrainer(Trainer):
         Argument("block_env_on_first_n_steps", type=int, default=0, help="no rollouts and no env steps in the first steps", unit="steps"),
         Argument("random_policy_on_first_n_steps", type=int, default=0, help="env steps use random_policy in the first steps", unit="steps"),
         Argument("random_policy", help="group of the policy for random_policy_on_first_n_steps"),
+        Argument("trackers", help="groups of trackers by name, over the episodes of each evaluation: scalars env_train/<name>/<value>"),
         Argument("no_data_saving", type=bool, default=False, help="collected episodes do not join the datasets"),
         Argument(
             "write_average_episode_returns_every_n_env_steps", type=int, default=500, unit="steps",
@@ -77,6 +79,7 @@ class GoalTrainer(Trainer):
             self._check_env(name)
         self._collectors = {name: self._make_collector(name) for name, schedule in self._step_schedules.items() if schedule.every}
         self._is_evaluated = True
+        TrackerRecorder.of(self.trackers, "trainer/trackers")  # a mistake in them shows now
 
     def _option(self, verb: str, env: str, what: str) -> int:
         return getattr(self, f"{verb}_{env.removeprefix('env_')}_env_{what}")
@@ -163,20 +166,23 @@ class GoalTrainer(Trainer):
                 return
         self._is_evaluated = True
         scalars: dict[str, float] = {}
-        for name, evaluation in evaluations.items():
+        for name, (evaluation, tracked) in evaluations.items():
             scalars.update(_scalars_of(name, evaluation))
+            scalars.update({f"{name}/{key}": value for key, value in tracked.items()})
             _log.debug("step %d of %d  %s  %s", self.step, self.max_steps, name, evaluation)
         self._unwritten.update(scalars)
         self._offer(scalars)
-        last = evaluations[due[-1]]
+        last = evaluations[due[-1]][0]
         self._shown.update(success=last.success_rate, interval=(last.success_low, last.success_high))
         for collector in self._collectors.values():
             collector.restart(self.step)
 
-    def _evaluate(self, name: str) -> Evaluation:
+    def _evaluate(self, name: str) -> tuple[Evaluation, dict[str, float]]:
+        """Evaluates in an env; returns what came out and what the trackers say of the episodes."""
+        recorder = TrackerRecorder.of(self.trackers, "trainer/trackers")
         env, policy = self._envs[name], self._policies[name]
         assert env is not None and policy is not None
-        return evaluate(
+        evaluation = evaluate(
             env,
             policy,
             self.model,
@@ -184,7 +190,9 @@ class GoalTrainer(Trainer):
             seed=derive_seed(self.seed, name, "rollout", self.step),
             goal_policy=self._goal_policies[name],
             reward=self.reward,
+            recorders=[recorder] if recorder.trackers else [],
         )
+        return evaluation, recorder.values()
 
     # -- collecting
 

@@ -13,6 +13,7 @@ import torch
 import muse
 from muse.cli.main import main
 from muse.datasets.formats import npz
+from muse.utils.seeding import episode_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = "cfgs/exp_point_mass/bc_rnn.py"
@@ -177,6 +178,36 @@ def test_evaluation_writes_what_it_found(experiment, capsys):
     assert values["episodes"] == 4 and values["checkpoint"].endswith("best_model.pt")
     assert len((summary.parent / "episodes.jsonl").read_text().splitlines()) == 4
     assert Path("out.mp4").stat().st_size > 1000
+
+
+TRACKED = """
+from attrdict import AttrDict as d
+
+from cfgs.exp_point_mass import bc_rnn
+from muse.metrics.extract_metric import ExtractMetric
+from muse.metrics.tracker import BufferedTracker
+
+effort = d(cls=BufferedTracker, time_agg="mean", metric=d(cls=ExtractMetric, key="action", elements="norm", name="norm"))
+export = bc_rnn.export & d(trainer=d(trackers=d(effort=effort)))
+"""
+
+
+def test_trackers_of_a_recipe_are_written_and_shown(place, capsys):
+    Path("tracked.py").write_text(TRACKED)
+    words = ["tracked.py", "--extra_exp_name", "_tracked", *SMALL, "--max_steps", 4]
+    assert run("goal_train", "--no_wandb", *words) == 0
+    (folder,) = Path("experiments/point_mass").glob("*_tracked_*")
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    (value,) = [row["value"] for row in rows if row["name"] == "env_train/effort/norm"]
+    assert 0 < value < 1.5
+    assert run("eval", "--max_eps", 2, folder) == 0
+    assert "effort/norm" in capsys.readouterr().out
+    (summary,) = folder.glob("eval/*/summary.json")
+    assert 0 < json.loads(summary.read_text())["trackers"]["effort/norm"] < 1.5
+    loaded = muse.load(folder)
+    episodes = [muse.rollout(loaded.env, loaded.policy, loaded.model, seed=seed) for seed in episode_seeds(0, 2)]
+    norms = [np.linalg.norm(episode.inputs["action"], axis=1).mean() for episode in episodes]
+    assert json.loads(summary.read_text())["trackers"]["effort/norm"] == pytest.approx(np.mean(norms), rel=1e-3)
 
 
 def test_a_baseline_writes_nothing(experiment):

@@ -7,6 +7,5 @@ from muse.policies.basic_policy import BasicPolicy
 export = d(
     cls=BasicPolicy,
     policy_model_forward_fn=None,
-    sample=False,
     timeout=0,
 )

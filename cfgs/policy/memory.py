@@ -7,6 +7,5 @@ from muse.policies.memory_policy import MemoryPolicy
 export = d(
     cls=MemoryPolicy,
     policy_model_forward_fn=None,
-    sample=False,
     timeout=0,
 )

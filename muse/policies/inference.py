@@ -59,8 +59,8 @@ class ModelView:
             self.memory = None
             self._model = weakref.ref(model)
             self.input_names, self.noise_size = tuple(model.input_names), model.noise_size
-            parameter = next(model.parameters(), None)
-            self._parameter = None if parameter is None else weakref.ref(parameter)
+            first = next(model.parameters(), None)
+            self._parameter = None if first is None else weakref.ref(first)
         # Moving a model keeps its parameters, and asking one for its device is much faster than looking for it.
         parameter = None if self._parameter is None else self._parameter()
         self.device = model.device if parameter is None else parameter.device

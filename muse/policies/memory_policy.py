@@ -31,8 +31,8 @@ class MemoryPolicy(RowPolicy):
             memory = outputs.get("memory")
 
     The function gets flat dicts of tensors `(B, H, *shape)` on the model's device, every observation and every goal, and returns
-    a mapping with the actions, `(B, *shape)` or `(B, H, *shape)` of which the last of `H` counts. With `sample`, and a model
-    that draws, `obs` also holds `noise` `(B, H, noise_size)`, standard normal, each row from its own generator. The memory is
+    a mapping with the actions, `(B, *shape)` or `(B, H, *shape)` of which the last of `H` counts. With a model that draws,
+    unless `sample` is false, `obs` also holds `noise` `(B, H, noise_size)`, standard normal, each row from its own generator. The memory is
     one that the model can reset row by row; several envs need that.
 
         def from_plan(model, obs, goal, memory):

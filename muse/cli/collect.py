@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from muse.datasets.loading import format_of
 from muse.experiments.assemble import Experiment, recorded_fingerprint
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
-from muse.experiments.provenance import FingerprintError
+from muse.experiments.provenance import FingerprintError, fingerprint_differences
 from muse.rollouts.loop import RolloutLoop, run_loop
 from muse.rollouts.recorders import DatasetRecorder
 from muse.utils.errors import OptionError
@@ -95,15 +94,12 @@ def _open_dataset(args: argparse.Namespace, experiment: Experiment, path: Path) 
             "the seed that it was begun with",
             "--seed, or another --save_file",
         )
-    for key in ("class", "params"):
-        old, new = dataset.meta.get("fingerprint", {}).get(key), meta["fingerprint"][key]
-        if json.dumps(old) != json.dumps(new):
-            raise FingerprintError(
-                f"{path}: environment's {key}",
-                str(old),
-                str(new),
-                "the options that the file was begun with, or another --save_file",
-            )
+    differences = fingerprint_differences(dataset.meta.get("fingerprint", {}), meta["fingerprint"])
+    if differences:
+        hint = "the options that the file was begun with, or another --save_file"
+        raise FingerprintError(
+            f"{path}: environment's params", "; ".join(differences), "the environment that the file was begun in", hint
+        )
     return dataset
 
 

@@ -5,6 +5,7 @@ Each object is made from those above it; nothing looks back.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from attrdict import AttrDict
 from muse.datasets.dataset import Dataset
 from muse.envs.env import Env, default_env_params, make, make_env_spec
 from muse.envs.vector_env import VectorEnv
-from muse.experiments.provenance import env_fingerprint
+from muse.experiments.provenance import env_fingerprint, fingerprint_differences
 from muse.models.model import Model
 from muse.policies.policy import Policy
 from muse.rewards.reward import Reward
@@ -25,6 +26,8 @@ from muse.utils.abstract import RESERVED_KEYS, build, check_known, is_group, own
 from muse.utils.errors import MuseError, OptionError
 from muse.utils.seeding import derive_seed
 from muse.utils.torch_utils import evaluation_mode
+
+_log = logging.getLogger(__name__)
 
 #: Root keys that Muse's scripts read. Datasets may also be numbered: `dataset_train_1`.
 ROOT_KEYS = (
@@ -145,6 +148,11 @@ def assemble(
     if with_datasets:
         experiment.datasets_train = make_datasets(params, "dataset_train", env_spec)
         experiment.datasets_holdout = make_datasets(params, "dataset_holdout", env_spec, experiment.datasets_train)
+        for dataset in experiment.datasets_train:
+            for difference in fingerprint_differences(
+                getattr(dataset, "meta", {}).get("fingerprint", {}), recorded_fingerprint(experiment)
+            ):
+                _log.warning("the data was collected in another environment: %s", difference)
     if with_model and is_group(params.get("model")):
         experiment.model = make_model(params["model"], env_spec, seed)
         _check_horizons(experiment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -95,6 +96,18 @@ def env_fingerprint(env_params: Mapping[str, Any]) -> dict[str, Any]:
         "params": {key: plain_value(value) for key, value in sorted(env_params.items()) if key not in ("cls", "exp_name")},
         "versions": {"muse": muse.__version__, **{name: package_version(name) for name in packages}},
     }
+
+
+def fingerprint_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Returns a phrase for each thing that makes the environment of one fingerprint behave unlike another's: class and options.
+
+    Versions are left out: they differ on every machine. A fingerprint that is empty says nothing.
+    """
+    if not before or not now:
+        return []
+    # Through JSON, as the one that comes from a file went: a tuple is a list there.
+    old, new = (json.loads(json.dumps({"class": one.get("class"), **one.get("params", {})})) for one in (before, now))
+    return [f"{key} {old.get(key)!r}, now {new.get(key)!r}" for key in {**old, **new} if old.get(key) != new.get(key)]
 
 
 def plain_value(value: Any) -> Any:

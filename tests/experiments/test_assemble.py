@@ -114,6 +114,15 @@ def test_a_fingerprint_holds_class_options_and_versions(params):
     assert found["class"].endswith("PointMassEnv") and found["params"]["num_obstacles"] == 3 and "numpy" in found["versions"]
 
 
+def test_data_of_another_environment_is_warned_of(params, caplog):
+    assemble(params, with_env=False, with_model=False)
+    assert not caplog.records
+    assemble(changed(params, env_train=params["env_train"] & d(ego_speed=0.05)), with_env=False, with_model=False)
+    assert [r.getMessage() for r in caplog.records] == [
+        "the data was collected in another environment: ego_speed 0.025, now 0.05"
+    ]
+
+
 def test_a_recipe_without_a_world_says_so():
     with pytest.raises(AssemblyError) as info:
         assemble(d(seed=0))

@@ -2,7 +2,7 @@ import subprocess
 
 import numpy as np
 
-from muse.experiments.provenance import env_fingerprint, environment_text, git_state, plain_value
+from muse.experiments.provenance import env_fingerprint, environment_text, fingerprint_differences, git_state, plain_value
 
 
 def git(folder, *words):
@@ -42,6 +42,15 @@ def test_a_fingerprint_is_plain_and_follows_the_options():
     assert one["class"].endswith("test_provenance.SomeEnv") and one["params"] == {"fn": "builtins.len", "radius": 0.1}
     assert set(one["versions"]) == {"muse", "numpy", "gymnasium"}
     assert env_fingerprint({"cls": SomeEnv, "radius": 0.2})["params"] != one["params"]
+
+
+def test_differences_name_class_and_options_and_leave_versions_out():
+    one, other = (
+        env_fingerprint({"cls": SomeEnv, "radius": 0.1, "bounds": (0, 1)}),
+        env_fingerprint({"cls": SomeEnv, "radius": 0.2, "bounds": [0, 1]}),
+    )
+    assert fingerprint_differences(one, other) == ["radius 0.1, now 0.2"]
+    assert fingerprint_differences(one, {**one, "versions": {}}) == [] and fingerprint_differences({}, one) == []
 
 
 def test_plain_values():

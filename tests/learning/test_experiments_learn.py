@@ -78,7 +78,7 @@ def test_the_point_mass_is_learnt(place, head):
     untrained = evaluate(f"{head}/untrained", episodes, "--no_model_file", recipe, *options)
     run("goal_train", "--no_wandb", recipe, *options)
     (config,) = Path("experiments/point_mass").glob(f"*_{head}_*/config.py")
-    trained = evaluate(f"{head}/trained", episodes, f"exp={config.parent}")
+    trained = evaluate(f"{head}/trained", episodes, "--model_file", "model.pt", f"exp={config.parent}")
     assert fisher_p(trained.successes, untrained.successes, episodes) < 0.001, (trained.successes, untrained.successes)
 
 

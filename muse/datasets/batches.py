@@ -69,22 +69,23 @@ class BatchReader:
         located = self.windows.locate(self._checked(indices))
         rows, (batch, horizon) = located.rows, located.rows.shape
         flat_rows = rows.reshape(-1)
-        convert = _identity if torch_device is None else _to_device(torch_device)
+        move, wrap = _converters(torch_device)
         gathered: dict[int, Any] = {}
         sides: dict[str, dict[str, Any]] = {"inputs": {}, "outputs": {}}
         for name, side, block, begin, end, shape in self.plan(names):
             if block >= 0:
                 if block not in gathered:
                     matrix = self.store.blocks[block].array
-                    gathered[block] = convert(matrix.take(flat_rows, axis=0).reshape(batch, horizon, matrix.shape[1]))
+                    gathered[block] = move(matrix.take(flat_rows, axis=0).reshape(batch, horizon, matrix.shape[1]))
                 leaf = gathered[block][:, :, begin:end]
-                sides[side][name] = leaf if len(shape) == 1 else leaf.reshape(batch, horizon, *shape)
+                sides[side][name] = wrap(leaf if len(shape) == 1 else leaf.reshape(batch, horizon, *shape))
             elif name == "rollout_timestep":
-                sides[side][name] = convert(rows - located.first)
+                sides[side][name] = wrap(move(rows - located.first))
             elif name != "done":
                 once = self.store.onetime[name].array.take(located.episodes, axis=0)
-                sides[side][name] = convert(np.repeat(once[:, None], horizon, axis=1))
-        sides["outputs"]["done"], sides["outputs"]["padding_mask"] = convert(located.done), convert(located.padding_mask)
+                sides[side][name] = wrap(move(np.repeat(once[:, None], horizon, axis=1)))
+        sides["outputs"]["done"] = wrap(move(located.done))
+        sides["outputs"]["padding_mask"] = wrap(move(located.padding_mask))
         return nest(sides["inputs"]), nest(sides["outputs"])
 
     def read_episode(self, index: int, names: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -126,19 +127,24 @@ def _is_whole(index: Any) -> bool:
     return not isinstance(index, (bool, np.bool_))
 
 
-def _identity(array: np.ndarray) -> np.ndarray:
-    return array
+def _converters(device: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Returns what is done to each gathered matrix, and to each leaf cut from it.
 
-
-def _to_device(device: Any) -> Callable[[np.ndarray], Any]:
+    A matrix goes to another device in one transfer; on the CPU a leaf is cut while it is numpy's, which is faster than torch.
+    """
+    if device is None:
+        return _same, _same
     import torch
 
     target = torch.device(device)
+    if target.type == "cpu":
+        return _same, lambda array: torch.from_numpy(array) if _has_tensor(array) else array
+    return lambda array: torch.from_numpy(array).to(target, non_blocking=True) if _has_tensor(array) else array, _same
 
-    def convert(array: np.ndarray) -> Any:
-        if array.dtype.kind not in "iufbc":
-            return array  # Text has no tensor.
-        tensor = torch.from_numpy(array)
-        return tensor if target.type == "cpu" else tensor.to(target, non_blocking=True)
 
-    return convert
+def _same(array: Any) -> Any:
+    return array
+
+
+def _has_tensor(array: np.ndarray) -> bool:
+    return array.dtype.kind in "iufbc"  # Text has none.

@@ -57,7 +57,7 @@ class Prefetcher:
         self._ready: queue.Queue[_Item] = queue.Queue(depth)
         self._stop = threading.Event()
         self._state = sampler.state()
-        self._windows = len(dataset)
+        self._held = self._windows_held()
         self._error: BaseException | None = None
         # A daemon: a script that fails without close() must still end.
         self._thread = threading.Thread(target=self._run, name="muse-prefetch", daemon=True)
@@ -67,13 +67,19 @@ class Prefetcher:
         """Returns the next inputs and outputs.
 
         Raises:
-            DataError: When it is closed, or the dataset has grown.
+            DataError: When it is closed, or the dataset has changed.
             Exception: Whatever the sampler or the dataset raised, at the batch at which they did, and at every call after it.
         """
         if self._error is not None:
             raise self._error
         if self._stop.is_set():
             raise DataError("Prefetcher.next_batch", "closed", "a new Prefetcher")
+        try:
+            # Batches held ready are of the dataset as it was.
+            self._check_unchanged()
+        except DataError as error:
+            self._error = error
+            raise
         item = self._ready.get()
         if item.error is not None:
             self._error = item.error
@@ -118,10 +124,18 @@ class Prefetcher:
                 item = _Item(None, None, error)
             self._put(item)
 
+    def _windows_held(self) -> tuple[int, int]:
+        """Returns how many windows there are, and how many have left: a full buffer that grows keeps its length."""
+        return len(self.dataset), getattr(self.dataset, "first_window", 0)
+
     def _check_unchanged(self) -> None:
-        if len(self.dataset) != self._windows:
-            got, expected = f"{len(self.dataset)} windows, {self._windows} before", "a dataset that does not change"
-            raise DataError("Prefetcher", got, expected, "close the Prefetcher before episodes are added")
+        (count, left), (count_before, left_before) = self._windows_held(), self._held
+        if (count, left) != (count_before, left_before):
+            got = (
+                f"{count} windows, {count_before} before" if count != count_before else f"{left - left_before} windows have left"
+            )
+            hint = "close the Prefetcher before episodes are added"
+            raise DataError("Prefetcher", got, "a dataset that does not change", hint)
 
     def _put(self, item: _Item) -> None:
         while not self._stop.is_set():

@@ -117,6 +117,7 @@ def test_tensors_are_the_arrays(caplog):
         if name == "note":
             assert isinstance(tensors[name], np.ndarray)
         else:
+            assert isinstance(tensors[name], torch.Tensor)
             assert np.array_equal(tensors[name].numpy(), array) and tensors[name].numpy().dtype == array.dtype
 
 

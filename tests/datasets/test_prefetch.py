@@ -104,6 +104,21 @@ def test_it_ends_when_nobody_takes_anything_and_in_an_error_of_the_consumer(data
     batches.close()
 
 
+def test_no_batch_is_given_of_a_full_buffer_that_went_on():
+    dataset = make_dataset(SPEC, make_episodes(SPEC, [4, 4, 4]), capacity=12)
+    with Prefetcher(dataset, dataset.get_sampler(3)) as batches:
+        batches.next_batch()
+        dataset.add_episode(to_episode(SPEC, EPISODES[0]))
+        assert len(dataset) == 12
+        for _ in range(2):
+            with pytest.raises(DataError) as caught:
+                batches.next_batch()
+            assert str(caught.value) == (
+                "Prefetcher: 4 windows have left; expected a dataset that does not change\n"
+                "  try: close the Prefetcher before episodes are added"
+            )
+
+
 def test_messages(dataset):
     told = []
     for call in (

@@ -239,11 +239,12 @@ class Trainer(BaseClass):
         self._roll_out(stop)
         if self.is_settled:
             self._write_step()
-        if self._save_schedule.is_due(step):
-            self._save()
+        # A run that is killed in between goes on from the state, after which no numbered file may be missing.
         if self._numbered_schedule.is_due(step):
             self._check_losses()
             self._save_model(NUMBERED_FILE.format(step))
+        if self._save_schedule.is_due(step):
+            self._save()
         if self._log_schedule.is_due(step):
             self._log_step()
 

@@ -61,6 +61,15 @@ def test_batches_gathered_ahead_are_the_same_batches(stop, whole, tmp_path):
     assert "muse-prefetch" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_run_that_dies_before_its_state_is_written_lacks_no_numbered_checkpoint(tmp_path, monkeypatch):
+    """The state comes last: a run goes on from there, and would never write what lies before it."""
+    monkeypatch.setattr("muse.trainers.trainer.write_values", lambda *_: crash())
+    with pytest.raises(Crash):
+        run(tmp_path, "plain", save_every_n_steps=5, save_checkpoint_every_n_steps=5)
+    assert (tmp_path / "models/chkpt_0000000005.pt").is_file()
+    assert not (tmp_path / "models/train_state.pt").exists()
+
+
 @pytest.mark.parametrize("stop", [1, 2, 3, 5, 6, 7, 8, 10, 13, 14, 15, 20, 21, 23])
 def test_a_signal_at_any_step(stop, whole, tmp_path):
     assert run(tmp_path, "everything", prepare=at_step(stop, terminate)) == 143

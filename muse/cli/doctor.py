@@ -33,6 +33,7 @@ CORE = [
 EXTRAS = [
     ("window", "pygame", "pygame", "on-screen windows (render=True), Gymnasium's renderers"),
     ("wandb", "wandb", "wandb", "Weights & Biases"),
+    ("hdf5", "h5py", "h5py", "robomimic's datasets (muse convert)"),
 ]
 
 

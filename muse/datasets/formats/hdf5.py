@@ -1,0 +1,161 @@
+"""HDF5 files through h5py: errors in sentences, attributes as values that JSON holds."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import lzma
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muse.datasets.dataset import DataError
+from muse.utils.optional import require
+
+#: Kinds of numpy types that come and go unchanged: numbers, bool, text of a fixed number of bytes.
+STORABLE_KINDS = "fiubS"
+_MAX_UNPACKED_BYTES = 2**30
+_MAX_DEPTH = 16
+_AGAIN = "copy or download it again"
+
+
+def open_file(path: str | os.PathLike[str], wanted_by: str) -> Any:
+    """Opens a file for reading.
+
+    Args:
+        wanted_by: What needs h5py, for the message.
+
+    Raises:
+        DataError: For a file that is missing, cut short, or no HDF5.
+        MissingExtraError: Without h5py.
+    """
+    h5py = require("h5py", "hdf5", wanted_by)
+    expected = "an HDF5 file"
+    if Path(path).is_dir():
+        raise DataError(str(path), "a folder", expected)
+    if not Path(path).exists():
+        raise DataError(str(path), "no such file", expected, "the path is relative to the working folder")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        text = str(error)
+        got = "cut short" if "truncated" in text else "no HDF5 file" if "signature" in text else "cannot be opened"
+        raise DataError(str(path), f"{got} ({_first_line(error)})", expected, _AGAIN) from error
+
+
+@contextlib.contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Tells what h5py makes of a file that is broken inside.
+
+    Raises:
+        DataError: In place of what h5py raises.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise DataError(where, f"cannot be read ({_first_line(error)})", "a whole HDF5 file", _AGAIN) from error
+
+
+def datasets_below(group: Any, where: str = "") -> tuple[dict[str, Any], list[str]]:
+    """Looks through a group.
+
+    Args:
+        where: Begins the names of what is not taken.
+
+    Returns:
+        The datasets below by path; and the names of what is not taken: links, which may lead out of the file, and attributes.
+    """
+    h5py = require("h5py", "hdf5", "HDF5 files")
+    found: dict[str, Any] = {}
+    odd: list[str] = []
+
+    def visit(item: Any, path: str, depth: int) -> None:
+        odd.extend(f"{where}{path}@{name}" for name in item.attrs if depth)
+        if isinstance(item, h5py.Dataset):
+            found[path] = item
+        elif depth > _MAX_DEPTH:
+            raise ValueError(f"groups inside {_MAX_DEPTH} groups")
+        elif isinstance(item, h5py.Group):
+            for name in item:
+                below = f"{path}/{name}" if path else name
+                if isinstance(item.get(name, getlink=True), h5py.HardLink):
+                    visit(item[name], below, depth + 1)
+                else:
+                    odd.append(where + below)
+
+    visit(group, "", 0)
+    return found, odd
+
+
+def read_attributes(item: Any) -> tuple[dict[str, Any], list[str]]:
+    """Returns the attributes of a group as plain values, and the names of those that no plain value stands for."""
+    plain, odd = {}, []
+    for name in item.attrs:
+        value = _to_plain(item.attrs[name])
+        if value is None:
+            odd.append(name)
+        else:
+            plain[name] = value
+    return plain, odd
+
+
+def write_attributes(item: Any, plain: Mapping[str, Any]) -> None:
+    """Writes what `read_attributes` returned, type and all."""
+    for name, value in plain.items():
+        item.attrs[name] = _from_plain(value)
+
+
+def _to_plain(value: Any) -> Any:
+    """Returns text as it is, and numbers and arrays as their type, shape and values; None for anything else."""
+    if isinstance(value, str):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind == "O" and array.size and all(isinstance(item, str) for item in array.flat):
+        return {"dtype": "text", "shape": list(array.shape), "values": array.ravel().tolist()}
+    if array.dtype.kind not in STORABLE_KINDS:
+        return None
+    values = array.ravel().tolist()
+    if array.dtype.kind == "S":
+        values = [item.decode("latin-1") for item in values]
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "values": values}
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if value["dtype"] == "text":
+        return np.array(value["values"], dtype=object).reshape(value["shape"])
+    dtype = np.dtype(value["dtype"])
+    values = [item.encode("latin-1") for item in value["values"]] if dtype.kind == "S" else value["values"]
+    return np.array(values, dtype).reshape(value["shape"])[()]
+
+
+def pack(values: Any) -> str:
+    """Returns plain values as compressed text: hundreds of nearly equal MJCF files take little more room than one."""
+    return base64.b64encode(lzma.compress(json.dumps(values).encode(), preset=1)).decode()
+
+
+def unpack(text: str, where: str) -> Any:
+    """Reverses `pack`.
+
+    Raises:
+        DataError: For text that is no such thing, or claims more than 1 GiB.
+    """
+    try:
+        decoder = lzma.LZMADecompressor()
+        content = decoder.decompress(base64.b64decode(text, validate=True), _MAX_UNPACKED_BYTES)
+        if not decoder.eof:
+            raise ValueError("cut short, or too large")
+        return json.loads(content)
+    except (ValueError, TypeError, lzma.LZMAError, RecursionError) as error:
+        raise DataError(
+            where, f"cannot be unpacked ({_first_line(error)})", "what Muse packed", "convert the file again"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0][:200]

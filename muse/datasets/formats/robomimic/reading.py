@@ -1,0 +1,171 @@
+"""From a file of robomimic to episodes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muse.datasets.dataset import DataError
+from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.fates import Fate
+from muse.datasets.formats.hdf5 import open_file, reading
+from muse.datasets.formats.npz import physical_memory
+from muse.datasets.formats.robomimic.columns import Column, joined_spec, plan_columns
+from muse.datasets.formats.robomimic.meta import BLOCK, Origin
+from muse.datasets.formats.robomimic.names import ADDED, NEXT
+from muse.datasets.formats.robomimic.survey import COUNTED, Survey
+from muse.datasets.numbers import check_finite, to_type
+from muse.specs import Leaf
+
+
+class Reader:
+    """A file of robomimic, opened and looked through; `read` reads its arrays. A context manager.
+
+    Args:
+        path: The file.
+        prefix: What the names of the episodes' groups begin with; a whole number follows.
+        masks: Only the episodes of these filter keys; all when empty.
+
+    Raises:
+        DataError: For a file that is missing, cut short, no HDF5, or without whole episodes.
+        MissingExtraError: Without h5py.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], prefix: str = "demo_", masks: Iterable[str] = ()) -> None:
+        self.path = str(path)
+        self._file = open_file(path, "robomimic's files")
+        try:
+            with reading(self.path):
+                self._survey = Survey(self._file, self.path, prefix, tuple(masks))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file. May be called twice."""
+        self._file.close()
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes that `read` reads."""
+        return len(self._survey.demos)
+
+    def read(
+        self,
+        names: Mapping[str, str] | None = None,
+        progress: Callable[[int], Any] = lambda done: None,
+        scratch: Path | None = None,
+    ) -> tuple[EpisodeData, list[Fate]]:
+        """Reads the episodes.
+
+        Args:
+            names: Muse's name by place in a demonstration (`obs/object`), where it is not to be the usual one; empty: left out.
+            progress: Called with the number of episodes read.
+            scratch: A folder for the arrays, which are mapped from it then; in memory when None.
+
+        Returns:
+            The episodes, and what became of every name.
+
+        Raises:
+            OptionError: For a name to map that is not there.
+            DataError: For what is missing in an episode, or has another shape, type or length there, for NaN and infinity, and for
+                arrays larger than the memory.
+        """
+        columns, fates = plan_columns(self._survey, names or {})
+        ends = np.cumsum(self._survey.lengths, dtype=np.int64)
+        if scratch is None:
+            self._check_memory(columns, ends)
+        arrays = {column.name: column.allocate(ends, scratch) for column in columns}
+        uneven: list[Column] = []
+        for number in range(self.num_episodes):
+            for column in columns:
+                if column not in uneven and not self._copy(column, number, ends, arrays):
+                    uneven.append(column)
+            progress(number + 1)
+        for column in uneven:
+            whole = replace(column, name=NEXT + column.now, now="")
+            columns[columns.index(column)] = whole
+            del arrays[column.name]
+            arrays[whole.name] = whole.allocate(ends, scratch)
+            for number in range(self.num_episodes):
+                self._copy(whole, number, ends, arrays)
+        return self._join(columns, arrays, ends, fates)
+
+    def _check_memory(self, columns: list[Column], ends: np.ndarray) -> None:
+        rows = {True: len(ends), False: int(ends[-1])}
+        needed = sum(rows[column.is_onetime] * int(np.prod(column.shape)) * column.dtype.itemsize for column in columns)
+        there = physical_memory()
+        if needed > there:
+            got, expected = f"{needed / 2**30:.1f} GiB of arrays", f"at most the {there / 2**30:.1f} GiB of memory here"
+            raise DataError(self.path, got, expected, "a .muse folder as the destination")
+
+    def _copy(self, column: Column, number: int, ends: np.ndarray, arrays: Mapping[str, np.ndarray]) -> bool:
+        """Reads a dataset of an episode into its array; returns false where a next observation is not that of the next row."""
+        where = f"data/{self._survey.demos[number]}/{column.path}"
+        label = f"{self.path}: {where}"
+        with reading(label):
+            values = np.atleast_1d(self._file[where][()])
+        check_finite(values, label)
+        if column.dtype.kind == "U":
+            values = np.char.decode(values, "utf-8")
+        values = to_type(values, column.dtype, label)
+        if column.is_single:
+            arrays[column.name][number] = values.reshape(column.shape)
+            return True
+        values = values.reshape(len(values), *column.shape)
+        begin, end = ends[number] - len(values), ends[number]
+        if not column.now:
+            arrays[column.name][begin:end] = values
+            return True
+        arrays[column.name][number] = values[-1]
+        return values[:-1].tobytes() == arrays[column.now][begin + 1 : end].tobytes()
+
+    def _join(
+        self, columns: list[Column], arrays: Mapping[str, np.ndarray], ends: np.ndarray, fates: list[Fate]
+    ) -> tuple[EpisodeData, list[Fate]]:
+        survey = self._survey
+        listed = {leaf["name"] for leaf in survey.embedded.meta.get("spec", {}).get("leaves", ())}
+        wanted = {name: value for name, value in ADDED.items() if name in listed or not survey.embedded.names}
+        added = {name: np.full((int(ends[-1]), 1), value) for name, value in wanted.items() if name not in arrays}
+        steps = {column.name: arrays[column.name] for column in columns if not column.is_onetime}
+        onetime = {column.name: arrays[column.name] for column in columns if column.is_onetime}
+        leaves = [column.leaf(arrays[column.name]) for column in columns]
+        leaves += [Leaf(name, array.shape[1:], -np.inf, np.inf, array.dtype) for name, array in added.items()]
+        numbers = {demo: number for number, demo in enumerate(survey.demos)}
+        splits = {name: [numbers[demo] for demo in demos if demo in numbers] for name, demos in survey.masks.items()}
+        meta = {
+            **survey.embedded.meta,
+            "spec": joined_spec(survey.embedded.meta, leaves),
+            **({"splits": splits} if splits else {}),
+            BLOCK: self._origin(columns).to_block(),
+        }
+        fates = [*(column.fate(arrays[column.name]) for column in columns), *fates, *survey.fates]
+        for name, demos in survey.masks.items():
+            fates.append(Fate(f"mask/{name}", f"split {name}", f"{len(splits[name])} of {len(demos)} episodes"))
+        fates += [Fate("(not there)", name, f"{ADDED[name].item()!r} in every row") for name in added]
+        return EpisodeData({**steps, **added}, onetime, ends, meta, self.path), fates
+
+    def _origin(self, columns: list[Column]) -> Origin:
+        def kept(attributes: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in attributes.items() if name not in COUNTED}
+
+        survey = self._survey
+        return Origin(
+            demos=survey.demos,
+            lengths=survey.lengths,
+            attributes={group: kept(attributes) for group, attributes in survey.attributes.items()},
+            demo_attributes=[kept(attributes) for attributes in survey.demo_attributes],
+            names={column.path: column.name for column in columns},
+            flat=[column.path for column in columns if column.is_flat],
+        )

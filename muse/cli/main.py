@@ -17,6 +17,7 @@ VERBS = {
     "compare": ("muse.cli.compare", "compare two experiments on the same initial states"),
     "resolve": ("muse.cli.resolve", "print what a recipe and a command line come to, and where each value comes from"),
     "load_batches": ("muse.cli.load_batches", "load batches from a recipe's dataset and time them"),
+    "convert": ("muse.cli.convert", "convert a dataset from or to another project's form, with a report of every name"),
     "doctor": ("muse.cli.doctor", "print versions and devices, what works here, and how to mend what does not"),
 }
 

@@ -1,0 +1,130 @@
+"""`muse convert`, there and back, and what it says when it cannot."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from muse.cli.main import main
+from muse.datasets.loading import read_file
+
+h5py = pytest.importorskip("h5py")
+ROOT = Path(__file__).resolve().parents[2]
+LENGTHS = [3, 5, 2]
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty folder as the current one, with three demonstrations in `demos.hdf5`."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    with h5py.File("demos.hdf5", "w") as file:
+        for number, length in enumerate(LENGTHS):
+            demo = file.create_group(f"data/demo_{number}")
+            demo.attrs["num_samples"], demo.attrs["model_file"] = length, "<mujoco/>"
+            demo["actions"], demo["states"] = rng.uniform(-1, 1, (length, 7)), rng.random((length, 4))
+            demo["rewards"], demo["dones"] = rng.random(length), np.zeros(length, np.int64)
+            demo["obs/object"] = rng.random((length, 14))
+            demo["obs/agentview_image"] = rng.integers(0, 256, (length, 4, 4, 3)).astype(np.uint8)
+        file["data"].attrs["env_args"] = json.dumps({"env_name": "NutAssemblySquare", "type": 1, "env_kwargs": {}})
+        file["data"].attrs["total"] = sum(LENGTHS)
+        file["mask/train"] = np.array(["demo_0", "demo_2"], "S")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["data/a.npz", "data/a.muse"])
+def test_there_and_back(name, capsys):
+    assert run("convert", "demos.hdf5", name) == 0
+    shown, progress = capsys.readouterr()
+    assert shown.splitlines()[0] == f"demos.hdf5 -> {name}: 3 episodes" and "3/3 episodes" in progress
+    rows = [line.split() for line in shown.splitlines()[1:]]
+    assert ["obs/agentview_image", "->", "image", "(10,", "4,", "4,", "3)", "uint8"] in rows
+    assert ["data@total", "left", "out", "counted", "again"] in rows
+    assert run("convert", name, "back.hdf5") == 0
+    assert run("convert", "back.hdf5", "again.npz") == 0
+    one, two = read_file(name), read_file("again.npz")
+    assert one.meta == two.meta and set(one.steps) == set(two.steps)
+    assert all(np.array_equal(array, two.steps[name]) for name, array in one.steps.items())
+    assert sorted(path.name for path in Path("data").iterdir()) == [Path(name).name]
+
+
+def test_masks_names_and_prefixes(capsys):
+    words = ("--mask", "train", "--map", "obs/object=things", "--map", "states=")
+    assert run("convert", "demos.hdf5", "a.npz", *words) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["states", "left", "out", "as", "told"] in rows and [
+        "mask/train",
+        "->",
+        "split",
+        "train",
+        "2",
+        "of",
+        "2",
+        "episodes",
+    ] in rows
+    data = read_file("a.npz")
+    assert data.ends.tolist() == [3, 5] and "things" in data.steps and not {"object", "states"} & set(data.steps)
+    assert run("convert", "a.npz", "b.hdf5", "--map", "things=obs/stuff") == 0
+    with h5py.File("b.hdf5") as file:
+        assert list(file["data"]) == ["demo_0", "demo_2"] and "stuff" in file["data/demo_0/obs"]
+    with h5py.File("b.hdf5", "a") as file:
+        file.move("data/demo_0", "data/episode_4")
+        del file["mask"]
+    assert run("convert", "b.hdf5", "c.npz", "--ep_prefix", "episode_") == 0
+    assert read_file("c.npz").ends.tolist() == [3] and "data/demo_2" in capsys.readouterr().out
+
+
+def test_an_existing_file_stays_unless_told_otherwise(capsys):
+    Path("a.npz").write_text("mine")
+    assert run("convert", "demos.hdf5", "a.npz") == 1
+    assert Path("a.npz").read_text() == "mine" and "--overwrite to replace it" in capsys.readouterr().err
+    assert run("convert", "demos.hdf5", "a.npz", "--overwrite") == 0
+    assert read_file("a.npz").num_rows == 10
+
+
+def test_mistakes_are_messages_and_a_status(capsys):
+    Path("text.hdf5").write_text("text" * 300)
+    Path("cut.hdf5").write_bytes(Path("demos.hdf5").read_bytes()[:5000])
+    told = []
+    for status, *words in (
+        (1, "text.hdf5", "a.npz"),
+        (1, "cut.hdf5", "a.npz"),
+        (1, "none.hdf5", "a.muse"),
+        (1, "demos.hdf5", "a.zip"),
+        (2, "demos.hdf5", "a.hdf5"),
+        (2, "a.npz", "a.muse"),
+        (2, "demos.hdf5", "a.npz", "--map", "states"),
+        (2, "demos.hdf5", "a.npz", "--map", "states=a", "--map", "states=b"),
+        (2, "demos.hdf5", "a.npz", "--map", "state=a"),
+        (1, "demos.hdf5", "a.npz", "--mask", "valid"),
+    ):
+        assert run("convert", *words) == status, words
+        told.append(capsys.readouterr().err.splitlines()[0].partition(" (")[0])
+    assert told == [
+        "error: text.hdf5: no HDF5 file",
+        "error: cut.hdf5: cut short",
+        "error: none.hdf5: no such file; expected an HDF5 file",
+        "error: a.zip: a name that ends in '.zip'; expected one that ends in .npz, .muse, .hdf5, .h5",
+        "error: demos.hdf5 -> a.hdf5: none of Muse; expected one that ends in .npz or .muse, and one of another form",
+        "error: a.npz -> a.muse: both of Muse; expected one that ends in .npz or .muse, and one of another form",
+        "error: --map states: no SRC=DST; expected a name of the source, =, its name in the destination",
+        "error: --map states=b: 'states' twice; expected each name once",
+        "error: demos.hdf5: 'state': no such name to map",
+        "error: demos.hdf5: mask 'valid': not there; expected one of train",
+    ]
+    assert sorted(path.name for path in Path().iterdir()) == ["cut.hdf5", "demos.hdf5", "text.hdf5"]
+
+
+@pytest.mark.parametrize("script", ["convert", "conversion/robomimic_to_npz", "conversion/npz_to_robomimic"])
+def test_the_scripts(script):
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / f"{script}.py", "--help"], capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0 and "--ep_prefix" in done.stdout and "convert" in done.stdout and "--map SRC=DST" in done.stdout

@@ -1,0 +1,1 @@
+"""Nothing: robomimic looks for networks here only when it is to train on images."""

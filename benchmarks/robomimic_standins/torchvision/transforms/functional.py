@@ -1,0 +1,1 @@
+"""Nothing: robomimic calls functions of this name only on images."""

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from made_data import make_dataset, make_episodes, make_spec
 
 ENV_ARGS = {"env_name": "NutAssemblySquare", "env_version": "1.5.1", "type": 1, "env_kwargs": {"robots": ["Panda"]}}
 LENGTHS = [4, 2, 5, 1]
@@ -52,6 +53,28 @@ def write_both(group, key, rows):
     """Writes observations `(T + 1, *shape)` as those before and those after each action."""
     group.create_dataset(f"obs/{key}", data=rows[:-1], compression="gzip")
     group[f"next_obs/{key}"] = rows[1:]
+
+
+def made_by_muse(lengths=(3, 1, 4)):
+    """Returns data with every role and type, as Muse collects it; actions of 5 numbers."""
+    leaves = [
+        ("ego", (2,), "float32", "observation"), ("objects/position", (2, 3), "float32", "observation"),
+        ("image", (6, 8, 3), "uint8", "observation"), ("height", (), "float64", "observation"), ("goal/ego", (2,), "float64", "goal"),
+        ("action", (5,), "float32", "action"), ("note", (2,), "U4", ""), ("reward", (1,), "float32", "output_observation"),
+        ("truncated", (1,), "bool", "output_observation"), ("policy_type", (1,), "uint8", ""),
+        ("param/size", (3,), "float32", "param"), ("final/count", (), "int64", "final"), ("final/word", (), "U4", "final"),
+    ]  # fmt: skip
+    spec = make_spec(leaves)
+    dataset = make_dataset(spec, make_episodes(spec, lengths))
+    params = {"env_name": "NutAssemblySquare", "robots": "Panda", "control_frequency": 20, "imgs": True, "reward_shaping": False}
+    params |= {"offscreen_camera_name": "agentview", "img_height": 84, "img_width": 84}
+    cls, versions = "muse.envs.robosuite.robosuite_env.RobosuiteEnv", {"muse": "0.1.0", "robosuite": "1.5.1"}
+    dataset.meta = {
+        "fingerprint": {"class": cls, "params": params, "versions": versions},
+        "collection": {"seed": 3},
+        "splits": {"late": [2, 1], "none": []},
+    }
+    return dataset.to_data()
 
 
 def content_of(path):

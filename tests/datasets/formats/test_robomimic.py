@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
-from made_data import make_dataset, make_episodes, make_spec
-from made_robomimic import ENV_ARGS, LENGTHS, assert_same_data, content_of, make_file
+from made_robomimic import ENV_ARGS, LENGTHS, assert_same_data, content_of, made_by_muse, make_file
 
 from muse.datasets import NpDataset
 from muse.datasets.formats import robomimic
@@ -108,28 +107,6 @@ def test_float64_is_rounded_once():
         and after["data/demo_0/states"] == content_of("a.hdf5")["data/demo_0/states"]
     )
     assert_same_data(read("b.hdf5")[0], data)
-
-
-def made_by_muse(lengths=(3, 1, 4)):
-    """Returns data with every role and type, as Muse collects it; actions of 5 numbers."""
-    leaves = [
-        ("ego", (2,), "float32", "observation"), ("objects/position", (2, 3), "float32", "observation"),
-        ("image", (6, 8, 3), "uint8", "observation"), ("height", (), "float64", "observation"), ("goal/ego", (2,), "float64", "goal"),
-        ("action", (5,), "float32", "action"), ("note", (2,), "U4", ""), ("reward", (1,), "float32", "output_observation"),
-        ("truncated", (1,), "bool", "output_observation"), ("policy_type", (1,), "uint8", ""),
-        ("param/size", (3,), "float32", "param"), ("final/count", (), "int64", "final"), ("final/word", (), "U4", "final"),
-    ]  # fmt: skip
-    spec = make_spec(leaves)
-    dataset = make_dataset(spec, make_episodes(spec, lengths))
-    params = {"env_name": "NutAssemblySquare", "robots": "Panda", "control_frequency": 20, "imgs": True, "reward_shaping": False}
-    params |= {"offscreen_camera_name": "agentview", "img_height": 84, "img_width": 84}
-    cls, versions = "muse.envs.robosuite.robosuite_env.RobosuiteEnv", {"muse": "0.1.0", "robosuite": "1.5.1"}
-    dataset.meta = {
-        "fingerprint": {"class": cls, "params": params, "versions": versions},
-        "collection": {"seed": 3},
-        "splits": {"late": [2, 1], "none": []},
-    }
-    return dataset.to_data()
 
 
 @pytest.mark.parametrize("name", NATIVE)

@@ -121,8 +121,11 @@ FILES = [
     (attribute("data", "env_args", "[]"), "a.hdf5: data@env_args: a list; expected a JSON object"),
     (
         attribute("data", "muse_meta", "3"),
-        "a.hdf5: data@muse_meta: broken (muse.datasets.formats.robomimic.meta.Embedded() argument after ** must be a mapping, not int); "
-        "expected what Muse wrote\n  try: delete the attribute, or write the file again",
+        "a.hdf5: data@muse_meta: a int; expected a JSON object\n  try: delete the attribute, or write the file again",
+    ),
+    (
+        attribute("data", "muse_meta", '{"meta": {}, "names": 3, "onetime": []}'),
+        "a.hdf5: data@muse_meta: broken 'names'; expected what Muse wrote\n  try: delete the attribute, or write the file again",
     ),
     (
         lambda file: file.__setitem__("mask/bad", np.array(["demo_0", "demo_1"], "S")),
@@ -257,11 +260,11 @@ def test_a_broken_origin():
         write_file("a.npz", EpisodeData(data.steps, data.onetime, data.ends, {**data.meta, "robomimic": block}))
         return message(lambda: robomimic.write("b.hdf5", read_file("a.npz")))
 
-    assert told(demos=None).startswith("a.npz: '_meta/robomimic': broken (")
+    assert told(demos=None) == "a.npz: '_meta/robomimic': broken 'demos'; expected what Muse wrote\n  try: convert the file again"
     assert told(demos=["demo_0"]) == (
-        "a.npz: '_meta/robomimic': broken (lists of different lengths); expected what Muse wrote\n  try: convert the file again"
+        "a.npz: '_meta/robomimic': lists of different lengths; expected what Muse wrote\n  try: convert the file again"
     )
-    for text in ("!", 3, good["demo_attributes"][:80]):
+    for text in ("!", good["demo_attributes"][:80]):
         assert "'_meta/robomimic': cannot be unpacked (" in told(demo_attributes=text)
 
 

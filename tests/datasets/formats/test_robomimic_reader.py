@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_robomimic import ENV_ARGS, make_file
-from test_robomimic import made_by_muse
+from made_robomimic import ENV_ARGS, made_by_muse, make_file
 
 from muse.datasets.formats import robomimic
 

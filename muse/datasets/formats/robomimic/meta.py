@@ -54,14 +54,10 @@ class Origin:
         if BLOCK not in meta:
             return cls([], [], {}, [], {}, [])
         label = f"{where}: '_meta/{BLOCK}'"
-        block = meta[BLOCK]
-        try:
-            values = {**block, "demo_attributes": unpack(block["demo_attributes"], label)}
-            origin = cls(**values)
-            if not len(origin.demos) == len(origin.lengths) == len(origin.demo_attributes):
-                raise ValueError("lists of different lengths")
-        except (TypeError, KeyError, ValueError) as error:
-            raise DataError(label, f"broken ({error})", "what Muse wrote", "convert the file again") from error
+        block = _checked(meta[BLOCK], {**_ORIGIN, "demo_attributes": str}, label, "convert the file again")
+        origin = cls(**{**block, "demo_attributes": unpack(block["demo_attributes"], label)})
+        if not len(origin.demos) == len(origin.lengths) == len(origin.demo_attributes):
+            raise DataError(label, "lists of different lengths", "what Muse wrote", "convert the file again")
         return origin
 
 
@@ -160,10 +156,29 @@ class Embedded:
             DataError: For a broken attribute.
         """
         label = f"{where}: data@{ATTRIBUTE}"
+        hint = "delete the attribute, or write the file again"
         try:
-            values = cls(**json.loads(text))
+            values = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:
-            raise DataError(
-                label, f"broken ({error})", "what Muse wrote", "delete the attribute, or write the file again"
-            ) from error
-        return cls(check_meta(values.meta, label), values.names, values.onetime)
+            raise DataError(label, f"no JSON ({error})", "what Muse wrote", hint) from error
+        embedded = cls(**_checked(values, _EMBEDDED, label, hint))
+        return cls(check_meta(embedded.meta, label), embedded.names, embedded.onetime)
+
+
+#: Kinds of the fields, to be checked in what comes from a file.
+_ORIGIN = {"demos": list, "lengths": list, "attributes": dict, "demo_attributes": list, "names": dict, "flat": list}
+_EMBEDDED = {"meta": dict, "names": dict, "onetime": list}
+
+
+def _checked(values: Any, kinds: Mapping[str, type], label: str, hint: str) -> dict[str, Any]:
+    """Returns `values` when they are a dict of those kinds, no more and no less.
+
+    Raises:
+        DataError: When they are not.
+    """
+    if not isinstance(values, dict):
+        raise DataError(label, f"a {type(values).__name__}", "a JSON object", hint)
+    for name in {**values, **kinds}:
+        if not isinstance(values.get(name), kinds.get(name, type(None))):
+            raise DataError(label, f"broken '{name}'", "what Muse wrote", hint)
+    return values

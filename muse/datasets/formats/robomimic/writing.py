@@ -51,7 +51,7 @@ def write(
         MissingExtraError: Without h5py.
     """
     h5py = require("h5py", "hdf5", "robomimic's files")
-    plan = _Plan(path, data, names or {}, tuple(masks), prefix)
+    plan = _Plan(data, names or {}, tuple(masks), prefix)
     with atomic_write(path, "w+b") as raw, h5py.File(raw, "w") as file:
         group = file.create_group("data")
         write_attributes(file, plan.origin.attributes.get("", {}))
@@ -73,7 +73,6 @@ def write(
 class _Plan:
     """Which array goes where."""
 
-    path: str | os.PathLike[str]
     data: EpisodeData
     overrides: Mapping[str, str]
     splits: tuple[str, ...]

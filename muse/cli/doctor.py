@@ -23,7 +23,7 @@ CORE = [
     ("torch", "torch", "models"),
     ("attr-dicts", "attrdict", "batches and configs"),
     ("dotmap", "dotmap", "needed by attr-dicts, which does not declare it"),
-    ("gymnasium", "gymnasium", "GymEnv, VectorEnv"),
+    ("gymnasium", "gymnasium", "GymEnv"),
     ("rich", "rich", "progress"),
     ("matplotlib", "matplotlib.figure", "plots"),
     ("imageio-ffmpeg", "imageio_ffmpeg", "videos"),

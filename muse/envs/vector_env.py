@@ -10,25 +10,25 @@ while True:
 from __future__ import annotations
 
 import contextlib
-import functools
-import multiprocessing
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from attrdict import AttrDict
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 
 from muse.envs.env import Env, EnvError
-from muse.envs.vector_row import ACTIVE, DONE, SyncRows, VectorRow, action_dtype, observation_dtype
+from muse.envs.failure import EnvFailure, name_row
+from muse.envs.vector_processes import ProcessRows
+from muse.envs.vector_row import DONE, Errors, Source, SyncRows, action_dtype
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument, BaseClass, add_note, own_options
 from muse.utils.attrdicts import Batch, flatten, has, nest
 
+__all__ = ["EnvFailure", "VectorEnv"]
+
 
 class VectorEnv(BaseClass):
-    """`B` environments of one class, over `gymnasium.vector`.
+    """`B` environments of one class.
 
     Rows are independent: what happens in one depends on its seed, presets and actions alone. Params that an env tells at reset
     are repeated in every later observation of its episode, so that policies find them there. Every array returned is the
@@ -36,15 +36,28 @@ class VectorEnv(BaseClass):
 
     With `mode="process"` each env has a process of its own, started by forkserver (spawn where there is none) and given the
     class and its params, never a live object. The main module of the program is imported there: guard its code with
-    `if __name__ == "__main__":`. An error of an env is raised here as it was there, with the worker's traceback as a note.
+    `if __name__ == "__main__":`.
+
+    A mistake, which is any `MuseError` (a leaf that does not fit the spec, an action that is not finite), is raised here as the
+    env raised it, with the worker's traceback as a note. Anything else that an env raises is a *failure* of the simulator, and
+    so are a process that dies and one that does not answer in time. It costs its row the episode and leaves the others alone: the
+    row has no episode running until it is reset, which first builds its env anew, in a new process where it has one. A failure is
+    raised as an `EnvFailure`, unless the caller tolerates it:
+
+        with env.tolerating():
+            obs, goal, done = env.step(action)
+            env.failures                        # {2: EnvFailure("env 2 of a VectorEnv: its process was killed by SIGSEGV")}
 
     Args:
         params: The options.
         env_params: The env's group: its class, or dotted name, under `cls`, and its options.
         env_spec: The spec of one env.
 
+    Attributes:
+        failures: Why each row that failed did so, by row, until the row is reset. Such a row reads as zeros, and as done.
+
     Raises:
-        EnvError: When there is no env to build, or less than one.
+        EnvError: When there is no env to build, or less than one. What the env's constructor raises.
     """
 
     predefined_arguments = [
@@ -56,19 +69,32 @@ class VectorEnv(BaseClass):
             choices=("sync", "process"),
             help="in this process (light envs), or one process for each",
         ),
+        Argument(
+            "step_timeout",
+            type=float,
+            default=60.0,
+            help="an env in a process that takes longer to answer a step is replaced; 0: never",
+            unit="s",
+        ),
+        Argument(
+            "reset_timeout", type=float, default=300.0, help="the same for building an env and for a reset; 0: never", unit="s"
+        ),
     ]
 
     def __init__(self, params: Mapping[str, Any], env_params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         self.read_predefined_params(params)
         if self.num_envs < 1:
             raise EnvError("VectorEnv: num_envs", str(self.num_envs), "at least 1")
+        for name in ("step_timeout", "reset_timeout"):
+            if not getattr(self, name) >= 0:
+                raise EnvError(f"VectorEnv: {name}", str(getattr(self, name)), "seconds, or 0 for no limit")
         if not env_params.get("cls"):
             raise EnvError("VectorEnv: env_params", "no 'cls'", "the env's group, with its class")
-        self._open(env_spec, [(env_params["cls"], own_options(env_params))] * self.num_envs)
+        self._open(env_spec, (env_params["cls"], own_options(env_params)))
 
     @classmethod
     def of(cls, env: Env) -> VectorEnv:
-        """Wraps one existing env as `B = 1`. Closing it closes the env.
+        """Wraps one existing env as `B = 1`. Closing it closes the env. When it fails it is reset, for there is no other.
 
         Raises:
             EnvError: For anything else than an `Env`.
@@ -77,37 +103,42 @@ class VectorEnv(BaseClass):
             raise EnvError("VectorEnv.of", type(env).__name__, "an Env")
         self = cls.__new__(cls)
         self.read_predefined_params({})
-        self._open(env.env_spec, [env])
+        self._open(env.env_spec, env)
         return self
 
-    def _open(self, env_spec: EnvSpec, sources: Sequence[Env | tuple[Any, Mapping[str, Any]]]) -> None:
+    def _open(self, env_spec: EnvSpec, source: Source) -> None:
         self.env_spec = env_spec
-        self.num_envs: int = len(sources)
-        in_process = self.mode == "process"
-        if in_process:
-            sources = [_source_for_process(source) for source in sources]
-        rows = [functools.partial(VectorRow, i, source, env_spec, in_process) for i, source in enumerate(sources)]
-        self._vector: Any = None
-        self._vector = _start_processes(rows, sources[0][0]) if in_process else SyncRows(rows, env_spec)
-        observation, action = observation_dtype(env_spec), action_dtype(env_spec)
-        self._record_dtype, self._action_dtype = observation, action
+        self.failures: dict[int, EnvFailure] = {}
+        self._is_tolerant = False
+        self._began = np.zeros(self.num_envs, bool)
+        self._done = np.ones(self.num_envs, bool)
+        self._envs: SyncRows | ProcessRows | None = (
+            SyncRows(source, self.num_envs, env_spec)
+            if self.mode == "sync"
+            else ProcessRows(source, self.num_envs, env_spec, self.step_timeout, self.reset_timeout)
+        )
+        self._records, self._action_dtype = self._envs.records, action_dtype(env_spec)
         by_role = {
-            role: [n for n in observation.names[:-1] if env_spec.leaf(n).role == role]
+            role: [n for n in self._records.dtype.names[:-1] if env_spec.leaf(n).role == role]
             for role in ("observation", "output_observation", "param", "final", "goal")
         }
         self._at_reset = by_role["observation"] + by_role["param"]
         self._at_step = self._at_reset + by_role["output_observation"] + by_role["final"]
         self._goals = by_role["goal"]
-        self._began = np.zeros(self.num_envs, bool)
-        self._done = np.ones(self.num_envs, bool)
         try:
-            with self._vector_errors() as vector:
-                self._raise_first(vector.call("build"))
-                # gymnasium has no observation of a row that has not begun; a step in which no row acts gives it one.
-                self._buffer = vector.step(self._bytes_of(np.zeros(self.num_envs, action)))[0]
+            self._settle(self._envs.build())
         except BaseException:
             self.close()
             raise
+
+    @contextlib.contextmanager
+    def tolerating(self) -> Iterator[None]:
+        """Inside the `with` block envs that fail are told in `failures`, and nothing is raised for them."""
+        before, self._is_tolerant = self._is_tolerant, True
+        try:
+            yield
+        finally:
+            self._is_tolerant = before
 
     def reset(
         self,
@@ -135,15 +166,13 @@ class VectorEnv(BaseClass):
                 raise EnvError(f"VectorEnv.reset: {name}", f"{len(values)} values", f"{count}, one for each row that begins")
         if count:
             indices = np.flatnonzero(chosen).tolist()
-            row_seeds: list[int | None] = [None] * self.num_envs
-            for i, seed in zip(indices, seeds or (), strict=bool(seeds)):
-                row_seeds[i] = None if seed is None else int(seed)
-            by_row = {i: flatten(preset) for i, preset in zip(indices, presets or (), strict=bool(presets)) if preset}
-            with self._vector_errors() as vector:
-                self._buffer, infos = vector.reset(seed=row_seeds, options={"reset_mask": chosen.copy(), "presets": by_row})
-            self._raise_first(infos.get("error", ()))
-            self._began |= chosen
-            self._done &= ~chosen
+            row_seeds = [None if seed is None else int(seed) for seed in seeds] if seeds is not None else [None] * count
+            row_presets = [flatten(preset) if preset else None for preset in presets] if presets is not None else [None] * count
+            errors = self._opened().reset(dict(zip(indices, zip(row_seeds, row_presets, strict=True), strict=True)))
+            for i in indices:
+                self._began[i], self._done[i] = i not in errors, i in errors
+                self.failures.pop(i, None)
+            self._settle(errors)
         return self._read(self._at_reset), self._read(self._goals)
 
     def step(self, action: Batch, rows: np.ndarray | None = None) -> tuple[AttrDict, AttrDict, np.ndarray]:
@@ -159,7 +188,7 @@ class VectorEnv(BaseClass):
         Raises:
             EnvError: For an action that does not fit, a row that has no episode running, and what the env raises.
         """
-        chosen = self._read_rows(rows, "VectorEnv.step")
+        envs, chosen = self._opened(), self._read_rows(rows, "VectorEnv.step")
         idle = chosen & self._done
         if idle.any():
             which = ", ".join(map(str, np.flatnonzero(idle).tolist()))
@@ -176,37 +205,28 @@ class VectorEnv(BaseClass):
                     raise EnvError(f"VectorEnv.step: '{name}'", "not finite", "finite numbers")
                 value = np.rint(np.nan_to_num(value))
             packed[name] = value
-        packed[ACTIVE] = chosen
-        with self._vector_errors() as vector:
-            self._buffer, *_, infos = vector.step(self._bytes_of(packed))
-        self._raise_first(infos.get("error", ()))
-        self._done[chosen] = self._records()[DONE][chosen]
+        errors = envs.step(packed, np.flatnonzero(chosen).tolist())
+        self._done[chosen] = self._records[DONE][chosen]
+        self._settle(errors)
         return self._read(self._at_step), self._read(self._goals), self._done | ~chosen
 
-    def is_success(self) -> np.ndarray:
-        """Returns `(B,)` bool: rows whose task is solved; false where no episode has begun."""
-        with self._vector_errors() as vector:
-            return np.asarray(vector.call("succeeded"), bool) & self._began
+    def is_success(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Returns `(B,)` bool: rows whose task is solved; false where `rows` leaves one out or no episode has begun."""
+        solved = np.zeros(self.num_envs, bool)
+        for i, value in self._call("is_success", rows).items():
+            solved[i] = value
+        return solved
 
     def render(self, rows: np.ndarray | None = None) -> list[np.ndarray | None]:
         """Returns a picture `(Y, X, 3)` uint8 for each row, None for those that `rows` leaves out or that have none."""
-        chosen = self._read_rows(rows, "VectorEnv.render") & self._began
-        with self._vector_errors() as vector:
-            return list(vector.call("picture", chosen))
+        pictures = self._call("render", rows)
+        return [pictures.get(i) for i in range(self.num_envs)]
 
     def close(self) -> None:
         """Closes the envs and ends their processes. May be called twice."""
-        vector, self._vector = self._vector, None
-        if vector is None:
-            return
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # gymnasium's, about a step that was interrupted
-                vector.close()
-        except Exception:
-            if self.mode == "sync":
-                raise
-            _kill(vector)
+        envs, self._envs = self._envs, None
+        if envs is not None:
+            envs.close()
 
     def _read_rows(self, rows: np.ndarray | None, where: str) -> np.ndarray:
         if rows is None:
@@ -216,72 +236,30 @@ class VectorEnv(BaseClass):
             raise EnvError(f"{where}: rows", f"shape {rows.shape} {rows.dtype}", f"a bool array ({self.num_envs},)")
         return rows
 
-    def _bytes_of(self, records: np.ndarray) -> np.ndarray:
-        return records.view(np.uint8).reshape(self.num_envs, -1)
-
-    def _records(self) -> np.ndarray:
-        return self._buffer.view(self._record_dtype)[:, 0]
-
     def _read(self, names: Sequence[str]) -> AttrDict:
-        records = self._records()
-        return nest({name: records[name].copy() for name in names})
+        return nest({name: self._records[name].copy() for name in names})
 
-    @contextlib.contextmanager
-    def _vector_errors(self) -> Iterator[Any]:
-        """Gives gymnasium's vector env; a worker that died becomes an `EnvError`, and the others are ended."""
-        vector = self._vector
-        if vector is None:
+    def _call(self, name: str, rows: np.ndarray | None) -> dict[int, Any]:
+        chosen = self._read_rows(rows, f"VectorEnv.{name}") & self._began
+        values, errors = self._opened().call(name, np.flatnonzero(chosen).tolist())
+        self._settle(errors)
+        return values
+
+    def _opened(self) -> SyncRows | ProcessRows:
+        if self._envs is None:
             raise EnvError("VectorEnv", "closed", "an open one")
-        try:
-            yield vector
-        except (EOFError, ConnectionError) as error:
-            if self.mode == "sync":
-                raise
-            self._vector = None
-            codes = _kill(vector)
-            dead = [f"env {i} (exit status {code})" for i, code in enumerate(codes) if code is not None]
-            raise EnvError(
-                "VectorEnv", f"the process of {', '.join(dead) or 'an env'} died", "", "mode='sync', to see why"
-            ) from error
+        return self._envs
 
-    def _raise_first(self, errors: Iterable[Any]) -> None:
-        for i, error in enumerate(errors):
-            if error is not None:
-                add_note(error, f"in env {i} of a VectorEnv; in its process:\n{error.trace}")
-                raise error
-
-
-def _source_for_process(source: tuple[Any, Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Returns an env's class as a dotted name, and its options as plain values."""
-    env_cls, params = source
-    if isinstance(env_cls, type):
-        if "." in env_cls.__qualname__:
-            raise EnvError(
-                "VectorEnv: mode='process'", f"class {env_cls.__qualname__}", "a class at the top of its module", "mode='sync'"
-            )
-        env_cls = f"{env_cls.__module__}.{env_cls.__qualname__}"
-    return env_cls, {key: value.toDict() if isinstance(value, AttrDict) else value for key, value in params.items()}
-
-
-def _start_processes(rows: Sequence[Callable[[], VectorRow]], env_cls: str) -> AsyncVectorEnv:
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    if method == "forkserver":
-        # The server imports once what every worker needs (torch takes seconds), as long as it is not running yet.
-        multiprocessing.get_context(method).set_forkserver_preload([VectorRow.__module__, env_cls.rpartition(".")[0]])
-    return AsyncVectorEnv(rows, context=method, shared_memory=True, copy=False, autoreset_mode=AutoresetMode.DISABLED)
-
-
-def _kill(vector: AsyncVectorEnv) -> list[int | None]:
-    """Ends all workers of a vector that cannot be closed in order; returns the exit status of those that had died before."""
-    for process in vector.processes:
-        process.join(timeout=0.2)
-    codes = [process.exitcode for process in vector.processes]
-    for process in vector.processes:
-        if process.is_alive():
-            process.terminate()
-    for pipe, process in zip(vector.parent_pipes, vector.processes, strict=True):
-        if pipe is not None:
-            pipe.close()
-        process.join()
-    vector.closed = True
-    return codes
+    def _settle(self, errors: Errors) -> None:
+        """Notes which rows failed, and raises the first error that is not to be tolerated."""
+        for i, error in errors.items():
+            if isinstance(error, EnvFailure):
+                self.failures[i] = error
+                self._began[i], self._done[i] = False, True
+                self._records[i] = np.zeros((), self._records.dtype)  # The row may have been half written.
+        for i, error in errors.items():
+            if self._is_tolerant and isinstance(error, EnvFailure):
+                continue
+            trace = getattr(error, "trace", "")
+            add_note(error, f"in {name_row(i)}" + (f"; there:\n{trace}" if trace else ""))
+            raise error

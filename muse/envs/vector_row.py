@@ -1,130 +1,100 @@
-"""One env of a `VectorEnv` as gymnasium's vector classes see it: an env whose observation and action are packed records.
+"""One env of a `VectorEnv`, whose observation and action are packed records, and all of them in one process.
 
-gymnasium builds and copies a batch leaf by leaf, through Python, and has no types for strings. Here all leaves of an env lie in
-one numpy record, seen by gymnasium as a `Box` of bytes: any type passes, a step is one copy, and the batch is read in place.
+All leaves of an env lie in one numpy record, the records of all envs in one array: any type passes, a step is one copy, and the
+batch is read in place, also where other processes write it (`muse.envs.vector_processes`).
 """
 
 from __future__ import annotations
 
-import signal
-import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 
 from muse.envs.env import Env, EnvError, make
+from muse.envs.failure import EnvFailure, as_muse_error
 from muse.specs import EnvSpec
-from muse.utils.abstract import add_note
 from muse.utils.attrdicts import Batch, has, nest
 from muse.utils.errors import MuseError
 
-#: Fields of a record beside the spec's names, which cannot have these: a name is no path that starts with a slash.
-DONE, ACTIVE = "/done", "/active"
+_log = logging.getLogger(__name__)
+
+#: Field of a record beside the spec's names, which cannot be called so: a name is no path that starts with a slash.
+DONE = "/done"
+
+#: An env, or its class (or dotted name) and options.
+Source = Env | tuple[Any, Mapping[str, Any]]
+#: What an env's step returns.
+Answer = tuple[Batch, Batch, np.ndarray]
+#: What begins an episode: the seed, and the presets by path.
+Start = tuple[int | None, Mapping[str, Any] | None]
+#: What went wrong, by row.
+Errors = dict[int, MuseError]
 
 
 def observation_dtype(spec: EnvSpec) -> np.dtype:
     """Returns the record of all that an env tells: observations, outputs, goals, params, finals and done."""
     names = [name for name in spec.all_names if spec.leaf(name).role not in ("action", "")]
-    return _record(spec, names, DONE)
+    return np.dtype([*_fields(spec, names), (DONE, bool)], align=True)
 
 
 def action_dtype(spec: EnvSpec) -> np.dtype:
-    """Returns the record of all that an env is told: actions, and whether to act at all."""
-    return _record(spec, spec.action_names, ACTIVE)
+    """Returns the record of all that an env is told."""
+    return np.dtype(_fields(spec, spec.action_names), align=True)
 
 
-def _record(spec: EnvSpec, names: Iterable[str], flag: str) -> np.dtype:
-    return np.dtype([(name, spec.leaf(name).dtype, spec.leaf(name).shape) for name in names] + [(flag, bool)], align=True)
+def _fields(spec: EnvSpec, names: Iterable[str]) -> list[tuple[str, np.dtype, tuple[int, ...]]]:
+    return [(name, spec.leaf(name).dtype, spec.leaf(name).shape) for name in names]
 
 
-def bytes_space(dtype: np.dtype) -> gymnasium.spaces.Box:
-    """Returns the space of a record's bytes."""
-    return gymnasium.spaces.Box(0, 255, (dtype.itemsize,), np.uint8)
-
-
-#: What an env's step returns.
-Answer = tuple[Batch, Batch, np.ndarray]
-
-
-class VectorRow(gymnasium.Env):
-    """Steps one Muse env for gymnasium's vector classes.
-
-    gymnasium never learns that an episode is done, since it would refuse to step the other rows: `done` is a field of the
-    record, and a row that is not active repeats its last record. An error of the env is returned in `info["error"]`, so that
-    it crosses a process boundary as it is and leaves the worker alive.
+class VectorRow:
+    """One Muse env that writes what it tells into a record. Errors of the env are raised.
 
     Args:
-        index: The row's number.
-        env: The env, or `(class, params)` to build one when `build` is called.
+        source: The env, or what to build one from.
         spec: Its spec.
-        safe: Return errors in `info` instead of raising them.
+        record: The row's record `(1,)`, of `observation_dtype`.
     """
 
-    metadata = {"render_modes": ["rgb_array"]}
-    render_mode = "rgb_array"
-
-    def __init__(self, index: int, env: Env | tuple[Any, Mapping[str, Any]], spec: EnvSpec, safe: bool) -> None:
-        self._index, self._source, self._spec, self._safe = index, env, spec, safe
+    def __init__(self, source: Source, spec: EnvSpec, record: np.ndarray) -> None:
+        self._source, self._spec = source, spec
         self._env: Env | None = None
         self._action = nest({name: np.empty(0) for name in spec.action_names})
-        self._dtype, self.action_dtype = observation_dtype(spec), action_dtype(spec)
-        self.observation_space, self.action_space = bytes_space(self._dtype), bytes_space(self.action_dtype)
-        self.write_to(np.zeros(self._dtype.itemsize, np.uint8))
-
-    def write_to(self, buffer: np.ndarray) -> None:
-        """Lays the record into `buffer`, `itemsize` bytes."""
-        self._bytes = buffer
         # Views with the env's batch of one in front, so that leaves are compared and copied as they come.
-        record = buffer.view(self._dtype)
         self._done = record[DONE]
-        fields = [(name, record[name], self._spec.leaf(name).role) for name in self._dtype.names or () if name != DONE]
+        fields = [(name, record[name], spec.leaf(name).role) for name in record.dtype.names or () if name != DONE]
         self._at_reset = [field[:2] for field in fields if field[2] in ("observation", "param")]
         self._at_step = [field[:2] for field in fields if field[2] in ("observation", "output_observation")]
         self._finals = [field[:2] for field in fields if field[2] == "final"]
         self._goals = [field[:2] for field in fields if field[2] == "goal"]
 
-    def build(self) -> MuseError | None:
-        """Builds the env; returns the error that it raised, when rows are safe."""
-        if self._safe:
-            # An interrupt is the main process's to handle, which then closes this one.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def build(self) -> None:
+        """Builds the env where there is none."""
+        if self._env is None:
+            self._env = self._source if isinstance(self._source, Env) else make(*self._source, env_spec=self._spec)
+
+    def discard(self) -> None:
+        """Closes an env that failed; the next `reset` builds another. One that was handed in whole stays, there is no other."""
+        if isinstance(self._source, Env):
+            return
         try:
-            if self._env is None:
-                self._env = self._source if isinstance(self._source, Env) else make(*self._source, env_spec=self._spec)
-        except (Exception, SystemExit) as error:
-            return self.raise_or_return(error)
-        return None
+            self.close()
+        except Exception as error:  # It has failed already, and nobody waits for what it says now.
+            _log.debug("an env that had failed did not close: %s", error)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-        """Starts an episode; `options["presets"]` maps row numbers to presets."""
-        presets = (options or {}).get("presets", {}).get(self._index)
-        try:
-            obs, goal = self._opened().reset(None if presets is None else nest(presets), seed=seed)
-            self._write(obs, self._at_reset, "reset")
-            self._write(goal, self._goals, "reset")
-            self._done[0] = False
-        except (Exception, SystemExit) as error:
-            return self._bytes, {"error": self.raise_or_return(error)}
-        return self._bytes, {}
+    def reset(self, seed: int | None, preset: Mapping[str, Any] | None) -> None:
+        """Starts an episode."""
+        self.build()
+        obs, goal = self._opened().reset(None if preset is None else nest(preset), seed=seed)
+        self._write(obs, self._at_reset, "reset")
+        self._write(goal, self._goals, "reset")
+        self._done[0] = False
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Steps the env, when the action says so. Reward, terminated and truncated are left empty: they are in the record."""
-        error = self.act(action.view(self.action_dtype))
-        return self._bytes, 0.0, False, False, {} if error is None else {"error": error}
-
-    def act(self, action: np.ndarray) -> MuseError | None:
+    def step(self, action: np.ndarray) -> None:
         """Steps the env by a record of actions `(1,)` and writes what it answers."""
-        if not action[ACTIVE][0]:
-            return None
-        try:
-            self.write(self.play(action))
-        except (Exception, SystemExit) as error:
-            return self.raise_or_return(error)
-        return None
+        self.write(self.play(action))
 
     def play(self, action: np.ndarray) -> Answer:
         """Steps the env by a record of actions `(1,)`, whose leading axis is the env's batch of one.
@@ -155,21 +125,22 @@ class VectorRow(gymnasium.Env):
         if self._finals and done[0]:
             self._write(obs, self._finals, "last step")
 
-    def succeeded(self) -> bool:
+    def is_success(self) -> bool:
         """Returns whether the task is solved."""
         return bool(self._opened().is_success())
 
-    def picture(self, rows: np.ndarray) -> np.ndarray | None:
-        """Returns the env's picture when `rows` `(B,)` has this row, else None."""
-        return self._opened().render() if rows[self._index] else None
+    def render(self) -> np.ndarray | None:
+        """Returns the env's picture."""
+        return self._opened().render()
 
     def close(self) -> None:
         """Closes the env."""
-        if self._env is not None:
-            self._env.close()
+        env, self._env = self._env, None
+        if env is not None:
+            env.close()
 
     def _opened(self) -> Env:
-        assert self._env is not None, "VectorEnv builds its rows first"
+        assert self._env is not None, "a row is reset before anything else"
         return self._env
 
     def _write(self, values: Batch, fields: Iterable[tuple[str, np.ndarray]], call: str) -> None:
@@ -187,84 +158,62 @@ class VectorRow(gymnasium.Env):
             where = f"{type(self._env).__name__}.{call}: '{name}'"
             raise EnvError(where, got, f"a numpy array of shape {field.shape} of {field.dtype}")
 
-    def raise_or_return(self, error: Exception | SystemExit) -> MuseError:
-        """Returns an error that survives the way between processes, or raises it when the row is not safe.
 
-        An env that exits does not take the run with it, least of all with status 0.
-        """
-        if not self._safe and not isinstance(error, SystemExit):
-            add_note(error, f"in env {self._index} of a VectorEnv")
-            raise error
-        trace = "".join(traceback.format_exception(error))
-        if not isinstance(error, MuseError):
-            error = EnvError(
-                f"env {self._index} of a VectorEnv",
-                f"{type(error).__name__}: {error}",
-                "",
-                "mode='sync', to see it where it happens",
-            )
-        if not self._safe:
-            raise error
-        error.trace = trace  # type: ignore[attr-defined]  # notes do not survive pickling, attributes do
-        return error
+class SyncRows:
+    """Rows stepped one after another in this process. Each call goes on to the last row, and returns what went wrong by row.
 
-
-class SyncRows(gymnasium.vector.VectorEnv):
-    """Rows stepped one after another in this process.
-
-    The interface and the meaning of `gymnasium.vector.SyncVectorEnv(copy=False, autoreset_mode=AutoresetMode.DISABLED)`, for
-    rows that lie in one batch. A step of 16 point masses takes 410 us bare, 820 us through that class and 660 us through this
-    one (most of what is left is building the `AttrDict`s that an env is given and the caller gets): it skips the spaces and the
-    merging of infos, and writes each name for all rows at once.
+    A step of 16 point masses takes 410 us bare and 660 us through this class (most of what is left is building the `AttrDict`s
+    that an env is given and the caller gets): it writes each name for all rows at once.
 
     Args:
-        rows: Functions that make the rows.
+        source: The one env, or what to build each from.
+        count: Number of rows, `B`.
         spec: The spec of one env.
+
+    Attributes:
+        records: What each env told last, `(B,)` of `observation_dtype`; zero before it tells anything.
     """
 
-    metadata = {"autoreset_mode": AutoresetMode.DISABLED}
-
-    def __init__(self, rows: Sequence[Callable[[], VectorRow]], spec: EnvSpec) -> None:
-        self.envs = [row() for row in rows]
-        self.num_envs = len(self.envs)
-        self.single_observation_space, self.single_action_space = self.envs[0].observation_space, self.envs[0].action_space
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-        record, self._action_dtype = observation_dtype(spec), action_dtype(spec)
-        self._batch = np.zeros((self.num_envs, record.itemsize), np.uint8)
-        self._zeros, self._false = np.zeros(self.num_envs), np.zeros(self.num_envs, bool)
-        for row, buffer in zip(self.envs, self._batch, strict=True):
-            row.write_to(buffer)
-        records = self._batch.view(record)[:, 0]
+    def __init__(self, source: Source, count: int, spec: EnvSpec) -> None:
+        self.records = np.zeros(count, observation_dtype(spec))
+        self._rows = [VectorRow(source, spec, self.records[i : i + 1]) for i in range(count)]
         names = (*spec.observation_names, *spec.output_observation_names)
-        self._columns = [(0, name, records[name]) for name in names] + [(1, name, records[name]) for name in spec.goal_names]
-        self._done, self._has_finals = records[DONE], bool(spec.final_names)
+        self._columns = [(0, name, self.records[name]) for name in names]
+        self._columns += [(1, name, self.records[name]) for name in spec.goal_names]
+        self._done, self._has_finals = self.records[DONE], bool(spec.final_names)
 
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-        """Resets the rows of `options["reset_mask"]`."""
-        options = dict(options or {})
-        mask = options.pop("reset_mask", np.ones(self.num_envs, bool))
-        for i in np.flatnonzero(mask).tolist():
-            self.envs[i].reset(seed=seed[i] if seed is not None else None, options=options)
-        return self._batch, {}
+    def build(self) -> Errors:
+        """Builds the envs."""
+        return self.call("build", range(len(self._rows)))[1]
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Steps the rows whose action says so."""
-        records = actions.view(self._action_dtype)[:, 0]
-        chosen = np.flatnonzero(records[ACTIVE])
-        rows, answers = chosen.tolist(), []
+    def reset(self, starts: Mapping[int, Start]) -> Errors:
+        """Starts an episode in each of the rows given. One whose env has failed gets a new env."""
+        return self._call("reset", starts)[1]
+
+    def step(self, actions: np.ndarray, rows: Sequence[int]) -> Errors:
+        """Steps some rows.
+
+        Args:
+            actions: `(B,)` of `action_dtype`; the envs may keep it.
+            rows: The rows to step.
+        """
+        answers, errors = {}, {}
         for i in rows:
             try:
-                answers.append(self.envs[i].play(records[i : i + 1]))
+                answers[i] = self._rows[i].play(actions[i : i + 1])
             except (Exception, SystemExit) as error:
-                self.envs[i].raise_or_return(error)
-        if rows and not self._write_together(slice(None) if len(rows) == self.num_envs else chosen, answers):
-            for i, answer in zip(rows, answers, strict=True):
-                self.envs[i].write(answer)
-        return self._batch, self._zeros, self._false, self._false, {}
+                errors[i] = self._take(i, error)
+        if answers and not self._write_together(list(answers), list(answers.values())):
+            for i, answer in answers.items():
+                try:
+                    self._rows[i].write(answer)
+                except Exception as error:
+                    errors[i] = self._take(i, error)
+        return errors
 
-    def _write_together(self, rows: Any, answers: Sequence[Answer]) -> bool:
+    def _write_together(self, rows: list[int], answers: Sequence[Answer]) -> bool:
         """Writes all answers name by name; returns False where one is odd, for its row to look into."""
+        where = slice(None) if len(rows) == len(self._rows) else rows
         try:
             done = np.concatenate([answer[2] for answer in answers])
             if done.shape != (len(answers),) or (self._has_finals and done.any()):
@@ -273,17 +222,33 @@ class SyncRows(gymnasium.vector.VectorEnv):
                 values = np.concatenate([answer[part][name] for answer in answers])
                 if values.shape != (len(answers), *column.shape[1:]) or values.dtype != column.dtype:
                     return False
-                column[rows] = values
-            self._done[rows] = done
+                column[where] = values
+            self._done[where] = done
         except (KeyError, IndexError, ValueError, TypeError, AttributeError):
             return False
         return True
 
-    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Calls a method of every row."""
-        return tuple(getattr(row, name)(*args, **kwargs) for row in self.envs)
+    def call(self, name: str, rows: Iterable[int]) -> tuple[dict[int, Any], Errors]:
+        """Calls a method of some rows, and returns what they answer by row."""
+        return self._call(name, dict.fromkeys(rows, ()))
 
-    def close_extras(self, **kwargs: Any) -> None:
+    def _call(self, name: str, arguments: Mapping[int, tuple[Any, ...]]) -> tuple[dict[int, Any], Errors]:
+        values, errors = {}, {}
+        for i, args in arguments.items():
+            try:
+                values[i] = getattr(self._rows[i], name)(*args)
+            except (Exception, SystemExit) as error:
+                errors[i] = self._take(i, error)
+        return values, errors
+
+    def _take(self, row: int, error: BaseException) -> MuseError:
+        taken = as_muse_error(error, row)
+        if isinstance(taken, EnvFailure):
+            self._rows[row].discard()
+        return taken
+
+    def close(self) -> None:
         """Closes every env."""
-        for row in self.envs:
-            row.close()
+        with contextlib.ExitStack() as stack:
+            for row in self._rows:
+                stack.callback(row.close)

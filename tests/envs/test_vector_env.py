@@ -1,7 +1,6 @@
 import contextlib
 import os
 import pickle
-import signal
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from attrdict import AttrDict as d
 
 from muse.envs import EnvError, VectorEnv, make
 from muse.envs.env import make_env_spec
+from muse.envs.failure import EnvFailure
 from muse.envs.simple.gym import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.specs.env_spec import SpecError
@@ -275,10 +275,11 @@ def test_any_other_error_becomes_one_with_its_traceback():
     assert any('raise ZeroDivisionError("a plain mistake")' in note for note in error.value.__notes__)
     env.reset(seeds=[0, 1])  # the workers live on
     env.close()
-    with pytest.raises(ZeroDivisionError):
-        sync = vector(d(cls=TroubledEnv, trouble="plain"), 2)
-        sync.reset(seeds=[0, 1])
+    sync = vector(d(cls=TroubledEnv, trouble="plain"), 2)
+    sync.reset(seeds=[0, 1])
+    with pytest.raises(EnvFailure, match="env 0 of a VectorEnv: ZeroDivisionError: a plain mistake") as error:
         sync.step(zeros(sync))
+    assert isinstance(error.value.__cause__, ZeroDivisionError)
 
 
 @pytest.mark.parametrize("mode", ["sync", "process"])
@@ -288,26 +289,6 @@ def test_an_env_that_exits_does_not_end_the_run_as_if_all_were_well(mode):
     with pytest.raises(EnvError, match="SystemExit: 0"):
         env.step(zeros(env))
     env.close()
-
-
-def test_a_worker_that_dies_is_told_and_ends_the_others():
-    env = vector(d(cls=TroubledEnv, trouble="die"), 2, "process")
-    env.reset(seeds=[0, 1])
-    processes = list(env._vector.processes)
-    with pytest.raises(EnvError) as error:
-        env.step(zeros(env), rows=np.array([False, True]))
-    assert str(error.value) == "VectorEnv: the process of env 1 (exit status 3) died\n  try: mode='sync', to see why"
-    assert not any(process.is_alive() for process in processes)
-    env.close()
-
-
-def test_a_worker_that_was_killed_does_not_keep_close_waiting():
-    env = vector(FAKE, 2, "process")
-    env.reset(seeds=[0, 1])
-    processes = list(env._vector.processes)
-    os.kill(processes[0].pid, signal.SIGKILL)
-    env.close()
-    assert not any(process.is_alive() for process in processes)
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,10 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     with logging_to(debug=args.debug), acting(args, unknown) as who:
         dataset = _open_dataset(args, who.experiment, path)
         recorder = _collect(args, who, dataset)
-    new = (
-        f", {recorder.solved / recorder.taken:.0%} of {recorder.taken} new ones solved"
-        if recorder.taken
-        else ", none of them new"
-    )
-    print(f"{path}: {dataset.get_num_episodes()} episodes, {dataset.num_rows} steps{new}")
+    share, ended = recorder.solved_share, recorder.taken - recorder.lost
+    new = ", none of them new" if share is None else f", {share:.0%} of {ended} new ones solved"
+    lost = f", {recorder.lost} given up, for the env failed" if recorder.lost else ""
+    print(f"{path}: {dataset.get_num_episodes()} episodes, {dataset.num_rows} steps{new}{lost}")
     return 0
 
 
@@ -129,7 +127,7 @@ def _collect(args: argparse.Namespace, who: Acting, dataset: NpDataset) -> Datas
     ):
         for _ in episodes if initial < total else ():
             done = before + recorder.taken if args.max_eps else dataset.num_rows
-            bar.update(min(done, total), success=recorder.solved / recorder.taken if recorder.taken else None)
+            bar.update(min(done, total), success=recorder.solved_share)
             if done >= total:
                 break
     return recorder

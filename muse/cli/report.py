@@ -68,6 +68,9 @@ def show_evaluation(
         rows.insert(
             1, ("returns", f"{result.mean_return:.4g} on average, from {min(result.returns):.4g} to {max(result.returns):.4g}")
         )
+    if result.crashed:
+        first = next(record for record in result.records if record.error)
+        rows.append(("crashed", f"{result.crashed} episodes, which count as failed; episode {first.index}: {first.error}"))
     if checkpoint is not None:
         rows.insert(0, ("checkpoint", f"{checkpoint.path}, after {checkpoint.step} training steps"))
     rows += [(name, f"{value:.4g}") for name, value in (tracked or {}).items()]

@@ -39,6 +39,7 @@ class Comparison:
         episodes_more: How many more pairs would show the difference, were it what was observed (see `episodes_needed`);
             0 when the interval leaves out 0 already, None when no difference was seen.
         left_out: Episodes that only one of the two has.
+        crashed_a, crashed_b: Pairs in which the env failed; they count as not solved there.
     """
 
     episodes: int
@@ -54,6 +55,8 @@ class Comparison:
     return_high: float | None
     episodes_more: int | None
     left_out: int
+    crashed_a: int = 0
+    crashed_b: int = 0
 
     @property
     def success_a(self) -> float:
@@ -86,6 +89,8 @@ class Comparison:
             lines.append("open: no difference was seen")
         else:
             lines.append(f"open: about {self.episodes_more} more episodes would settle a difference of this size")
+        if self.crashed_a or self.crashed_b:
+            lines.append(f"crashed: {self.crashed_a} episodes of A, {self.crashed_b} of B, which count as not solved")
         if self.left_out:
             lines.append(f"left out: {self.left_out} episodes that only one of them has")
         return "\n".join(lines)
@@ -126,6 +131,7 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
         low=low, high=high, p_value=mcnemar_p_value(cells[1], cells[2]),
         return_difference=float(np.mean(returns)) if returns else None, return_low=return_low, return_high=return_high,
         episodes_more=_episodes_more(cells, low, high), left_out=a.episodes + b.episodes - 2 * len(pairs),
+        crashed_a=sum(bool(one.error) for one, _ in pairs), crashed_b=sum(bool(two.error) for _, two in pairs),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,7 @@ class EpisodeRecord:
         length: Number of actions.
         returns: Its rewards, reduced; None where there is no `reward`.
         truncated: Whether a limit ended it rather than the task.
+        error: Why it was given up, where its env failed at every attempt; it counts as failed then, with length 0.
     """
 
     index: int
@@ -66,6 +67,7 @@ class EpisodeRecord:
     length: int
     returns: float | None
     truncated: bool
+    error: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,7 +86,8 @@ class Evaluation:
 
     def __repr__(self) -> str:
         success = format_success(self.success_rate, (self.success_low, self.success_high))
-        return f"Evaluation({self.episodes} episodes, seed={self.seed}, success {success})"
+        crashed = f", {self.crashed} crashed" if self.crashed else ""
+        return f"Evaluation({self.episodes} episodes, seed={self.seed}, success {success}{crashed})"
 
     def __post_init__(self) -> None:
         if not self.records:
@@ -99,6 +102,11 @@ class Evaluation:
     def successes(self) -> int:
         """Number of episodes that succeeded."""
         return sum(record.success for record in self.records)
+
+    @property
+    def crashed(self) -> int:
+        """Number of episodes that were given up, for their env failed."""
+        return sum(bool(record.error) for record in self.records)
 
     @property
     def success_rate(self) -> float:
@@ -126,9 +134,14 @@ class Evaluation:
         return float(np.mean(self.returns)) if self.returns else None
 
     @property
+    def lengths(self) -> list[int]:
+        """Numbers of actions of the episodes that were not given up."""
+        return [record.length for record in self.records if not record.error]
+
+    @property
     def mean_length(self) -> float:
-        """Mean number of actions."""
-        return float(np.mean([record.length for record in self.records]))
+        """Mean number of actions; 0 when all episodes were given up."""
+        return float(np.mean(self.lengths)) if self.lengths else 0.0
 
     def summary(self, checkpoint: str = "") -> dict[str, Any]:
         """Returns the values of `summary.json`."""
@@ -140,9 +153,10 @@ class Evaluation:
             "checkpoint": checkpoint,
             "seed": self.seed,
             "truncated": sum(record.truncated for record in self.records),
+            "crashed": self.crashed,
             "reduce_returns": self.reduce_returns,
             "returns": _describe(self.returns),
-            "lengths": _describe([record.length for record in self.records]),
+            "lengths": _describe(self.lengths),
         }
 
     def save(
@@ -185,10 +199,13 @@ def evaluate(
     reward: Reward | None = None,
     recorders: Sequence[Recorder] = (),
     max_steps: int = 0,
+    retries: int = 2,
     progress: Progress | None = None,
     reduce_returns: str = "sum",
 ) -> Evaluation:
     """Runs `episodes` seeded episodes and keeps a record of each; the episodes themselves go to the recorders only.
+
+    An episode that was given up, for its env failed at every attempt, counts as failed.
 
     Args:
         presets: Starts, one for each episode; a shorter list is gone through again and again (a sweep).
@@ -206,8 +223,11 @@ def evaluate(
         raise EvaluationError("evaluate: presets", "an empty list", "at least one preset, or None")
     seeds = episode_seeds(seed, episodes)
     starts = None if presets is None else list(islice(cycle(presets), episodes))
-    loop = RolloutLoop(env, policy, model, goal_policy=goal_policy, reward=reward, recorders=recorders, max_steps=max_steps)
+    loop = RolloutLoop(
+        env, policy, model, goal_policy=goal_policy, reward=reward, recorders=recorders, max_steps=max_steps, retries=retries
+    )
     records = [make_record(index, episode, reduce_returns) for index, episode in run_loop(loop, seeds, starts, progress)]
+    records += [EpisodeRecord(lost.index, seeds[lost.index], False, 0, None, False, lost.error.summary) for lost in loop.lost]
     return Evaluation(tuple(sorted(records, key=lambda record: record.index)), seed, reduce_returns)
 
 
@@ -268,11 +288,12 @@ def load_evaluation(folder: str | os.PathLike[str]) -> Evaluation:
 
 def _read_record(line: str, where: str) -> EpisodeRecord:
     names = {field.name for field in fields(EpisodeRecord)}
+    optional = {field.name for field in fields(EpisodeRecord) if field.default is not MISSING}
     try:
         values = json.loads(line)
     except ValueError as error:
         raise EvaluationError(where, f"not JSON ({error})", "one episode") from error
-    if not isinstance(values, dict) or set(values) != names:
+    if not isinstance(values, dict) or set(values) | optional != names:
         raise EvaluationError(
             where, f"keys {sorted(values) if isinstance(values, dict) else type(values).__name__}", f"keys {sorted(names)}"
         )

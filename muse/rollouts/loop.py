@@ -22,19 +22,15 @@ from muse.envs.vector_env import VectorEnv
 from muse.models.model import Model
 from muse.policies.policy import Policy
 from muse.rollouts.actor import Actor, Flat
+from muse.rollouts.episode_queue import EpisodeQueue, LostEpisode, RolloutError
 from muse.rollouts.recorder import Recorder
 from muse.rollouts.step_buffer import StepBuffer
 from muse.specs import Episode
 from muse.utils.attrdicts import flatten, nest
-from muse.utils.errors import MuseError
 from muse.utils.progress import Progress
 
 if TYPE_CHECKING:
     from muse.rewards.reward import Reward
-
-
-class RolloutError(MuseError):
-    """A rollout asked for what it cannot do."""
 
 
 class RolloutLoop:
@@ -55,6 +51,10 @@ class RolloutLoop:
     window. Finals are in an episode that the env itself ended; an env tells them only then. A model in training mode is put in
     evaluation mode for the step and back.
 
+    An env that fails (see `VectorEnv`: it died, hung or broke down) costs its episode. What there was of it is dropped, the env is
+    built anew, and the episode is run again from its seed and preset, `retries` times; then it is given up and listed in `lost`.
+    The other envs go on as if nothing had been. Only when no env works at all is an error raised.
+
     Args:
         env: The envs, all of one spec, or a single one.
         policy: Makes the actions.
@@ -63,6 +63,7 @@ class RolloutLoop:
         reward: Its value becomes the `reward` of each step, whatever the env says.
         recorders: Are told of every episode. The loop closes them in `close`.
         max_steps: Actions after which an episode is cut; 0: never.
+        retries: How often an episode is run again whose env failed.
     """
 
     def __init__(
@@ -75,17 +76,21 @@ class RolloutLoop:
         reward: Reward | None = None,
         recorders: Sequence[Recorder] = (),
         max_steps: int = 0,
+        retries: int = 2,
     ) -> None:
         if max_steps < 0:
             raise RolloutError("RolloutLoop: max_steps", str(max_steps), "a number of actions, or 0 for no limit")
+        if retries < 0:
+            raise RolloutError("RolloutLoop: retries", str(retries), "a number of times, or 0 for never")
         self.env = env if isinstance(env, VectorEnv) else VectorEnv.of(env)
         self.policy, self.model = policy, model
-        self.goal_policy, self.reward, self.recorders, self.max_steps = goal_policy, reward, tuple(recorders), max_steps
+        self.goal_policy, self.reward, self.recorders = goal_policy, reward, tuple(recorders)
+        self.max_steps, self.retries = max_steps, retries
         spec = self.env.env_spec
         self._input_names, self._goal_names = spec.observation_names, spec.goal_names
         self._output_names = tuple(dict.fromkeys(spec.output_observation_names + (() if reward is None else ("reward",))))
         self._active = np.zeros(self.env.num_envs, dtype=bool)
-        self._queue: Iterator[tuple[int, tuple[int | None, Any]]] = iter(())
+        self._queue = EpisodeQueue(self.env.num_envs, iter(()), retries)
 
     def start(self, seeds: Iterable[int | None], presets: Iterable[Mapping[str, Any] | None] | None = None) -> None:
         """Begins a queue of episodes, one for each seed; it may be endless.
@@ -95,7 +100,7 @@ class RolloutLoop:
             presets: One for each episode (see `Env.reset`); None for random starts.
 
         Raises:
-            RolloutError: When episodes still run, or `presets` has another length than `seeds`.
+            RolloutError: When episodes still run, `presets` has another length than `seeds`, or no env works.
         """
         if self._active.any():
             raise RolloutError(
@@ -107,21 +112,26 @@ class RolloutLoop:
         if isinstance(seeds, Sequence) and isinstance(presets, Sequence) and len(seeds) != len(presets):
             raise RolloutError("RolloutLoop.start", f"{len(presets)} presets", f"one for each of the {len(seeds)} seeds")
         count = self.env.num_envs
-        self._queue = enumerate(zip(seeds, repeat(None) if presets is None else presets))  # noqa: B905  (repeat has no end)
-        self._index = np.zeros(count, dtype=np.int64)
+        episodes = zip(seeds, repeat(None) if presets is None else presets)  # noqa: B905  (repeat has no end)
+        self._queue = EpisodeQueue(count, episodes, self.retries)
         self._began = np.zeros(count, dtype=np.int64)
-        self._seeds: list[int | None] = [None] * count
         self._actor = Actor(self.env.env_spec, self.policy, self.model, self.goal_policy)
         self._buffer = StepBuffer()
         self._is_checked = False
         for recorder in self.recorders:
             recorder.start(self.env)
-        self._begin(np.ones(count, dtype=bool))
+        with self.env.tolerating():
+            self._begin(np.ones(count, dtype=bool))
 
     @property
     def is_finished(self) -> bool:
         """Whether every episode of the queue has ended."""
         return not self._active.any()
+
+    @property
+    def lost(self) -> list[LostEpisode]:
+        """The episodes of the queue that were given up so far, in the order in which that happened."""
+        return self._queue.lost
 
     def step(self) -> list[Episode]:
         """Steps every env once and returns the episodes that ended now."""
@@ -131,18 +141,19 @@ class RolloutLoop:
         """Does `step`, and gives each episode with the index of its seed in the queue.
 
         Raises:
-            RolloutError: When no episode is running.
+            RolloutError: When no episode is running, or no env works.
         """
         if self.is_finished:
             raise RolloutError("RolloutLoop.step", "no episode is running", "start(seeds) before it")
-        ended, done = self._act()
-        for recorder in self.recorders:
-            recorder.step(self._active)
-        if not ended.any():
-            return []
-        finished = self._end(ended, done)
-        self._begin(ended)
-        self._buffer.drop_before(int(self._began[self._active].min()) if self._active.any() else self._buffer.time)
+        with self.env.tolerating():
+            ended, done = self._act()
+            for recorder in self.recorders:
+                recorder.step(self._running(self._active))
+            finished = self._end(ended, done) if ended.any() else []
+            free = ended | self._lose(self._active)
+            if free.any():
+                self._begin(free)
+                self._buffer.drop_before(int(self._began[self._active].min()) if self._active.any() else self._buffer.time)
         return finished
 
     def close(self) -> None:
@@ -152,28 +163,44 @@ class RolloutLoop:
                 stack.callback(recorder.close)
 
     def _begin(self, free: np.ndarray) -> None:
-        """Gives the rows of `free` (B,) bool the next episodes of the queue, as far as there are any."""
-        begins = np.zeros_like(free)
-        seeds, presets = [], []
-        for row in np.flatnonzero(free):
-            index, (seed, preset) = next(self._queue, (None, (None, None)))
-            if index is None:
-                break
-            begins[row], self._index[row], self._seeds[row] = True, index, seed
-            seeds.append(seed)
-            presets.append(preset)
-        self._active = (self._active & ~free) | begins
-        if not seeds:
-            return
-        self._began[begins] = self._buffer.time
-        obs, goal = self.env.reset(None if all(preset is None for preset in presets) else presets, seeds, begins)
-        self._actor.reset(begins, seeds)
-        if self.reward is not None:
-            self.reward.reset_reward(begins)
-        self._actor.observe(obs, goal)
-        for row in np.flatnonzero(begins):
+        """Gives the rows of `free` (B,) bool their next episodes, as far as there are any."""
+        while free.any():
+            begins = self._queue.fill(free)
+            self._active = (self._active & ~free) | begins
+            self._queue.check_hope()
+            if not begins.any():
+                return
+            self._began[begins] = self._buffer.time
+            rows = np.flatnonzero(begins).tolist()
+            attempts = [self._queue.get(row) for row in rows]
+            seeds, presets = [attempt.seed for attempt in attempts], [attempt.preset for attempt in attempts]
+            obs, goal = self.env.reset(None if all(preset is None for preset in presets) else presets, seeds, begins)
+            self._actor.reset(begins, seeds)
+            if self.reward is not None:
+                self.reward.reset_reward(begins)
+            self._actor.observe(obs, goal)
+            for row, attempt in zip(rows, attempts, strict=True):
+                for recorder in self.recorders if row not in self.env.failures else ():
+                    recorder.begin(row, attempt.index, attempt.seed)
+            free = self._lose(begins)
+
+    def _running(self, rows: np.ndarray) -> np.ndarray:
+        """Returns those of `rows` (B,) bool whose env has not failed."""
+        if not self.env.failures:
+            return rows
+        running = rows.copy()
+        running[list(self.env.failures)] = False
+        return running
+
+    def _lose(self, rows: np.ndarray) -> np.ndarray:
+        """Ends the attempts of those of `rows` (B,) bool whose env failed before they were over; returns these rows."""
+        failed = rows & ~self._running(rows) & self._queue.is_running()
+        for row in np.flatnonzero(failed).tolist():
+            index = self._queue.get(row).index
+            is_lost = self._queue.fail(row, self.env.failures[row])
             for recorder in self.recorders:
-                recorder.begin(int(row), int(self._index[row]), self._seeds[row])
+                recorder.fail(row, index, is_lost)
+        return failed
 
     def _act(self) -> tuple[np.ndarray, np.ndarray]:
         """Acts, steps the envs and writes it all down; returns ended and done, `(B,)` bool."""
@@ -194,7 +221,7 @@ class RolloutLoop:
         ended = done | actor.is_terminated()
         if self.max_steps:
             ended |= buffer.time - self._began >= self.max_steps
-        return ended & self._active, done
+        return self._running(ended & self._active), done
 
     def _check_first(self, action: Flat) -> None:
         """Checks the first goals and actions, and learns which names without a role the policy makes."""
@@ -212,17 +239,18 @@ class RolloutLoop:
 
     def _end(self, ended: np.ndarray, done: np.ndarray) -> list[tuple[int, Episode]]:
         """Makes the episodes of the rows `ended` (B,) bool and tells the recorders."""
-        success = self.env.is_success()
+        success = self.env.is_success(ended)
         finished = []
-        for row in np.flatnonzero(ended).tolist():
-            index = int(self._index[row])
-            episode = self._make_episode(row, bool(done[row]), bool(success[row]))
-            finished.append((index, episode))
+        for row in np.flatnonzero(self._running(ended)).tolist():
+            attempt = self._queue.get(row)
+            episode = self._make_episode(row, attempt.seed, bool(done[row]), bool(success[row]))
+            finished.append((attempt.index, episode))
+            self._queue.end(row)
             for recorder in self.recorders:
-                recorder.end(row, index, episode)
+                recorder.end(row, attempt.index, episode)
         return finished
 
-    def _make_episode(self, row: int, done: bool, success: bool) -> Episode:
+    def _make_episode(self, row: int, seed: int | None, done: bool, success: bool) -> Episode:
         columns = self._buffer.get(row, int(self._began[row]))
         outputs = {name: columns.pop(name) for name in self._output_names}
         length = len(next(iter(columns.values())))
@@ -233,7 +261,7 @@ class RolloutLoop:
         outputs["done"] = np.arange(1, length + 1) == length
         spec = self.env.env_spec
         onetime = {name: self._actor.obs[name][row].copy() for name in spec.param_names + (spec.final_names if done else ())}
-        return Episode(nest(columns), nest(outputs), nest(onetime), success, self._seeds[row])
+        return Episode(nest(columns), nest(outputs), nest(onetime), success, seed)
 
 
 def run_episodes(
@@ -247,14 +275,17 @@ def run_episodes(
     reward: Reward | None = None,
     recorders: Sequence[Recorder] = (),
     max_steps: int = 0,
+    retries: int = 2,
     progress: Progress | None = None,
 ) -> list[Episode]:
-    """Runs one episode for each seed and returns them in the order of `seeds`. See `RolloutLoop` for the arguments.
+    """Runs one episode for each seed and returns them in the order of `seeds`, without those that were given up.
 
     Args:
-        progress: Is told how many episodes ended and the share of successes among them.
+        progress: Is told how many episodes are over and the share of successes among them. The rest as for `RolloutLoop`.
     """
-    loop = RolloutLoop(env, policy, model, goal_policy=goal_policy, reward=reward, recorders=recorders, max_steps=max_steps)
+    loop = RolloutLoop(
+        env, policy, model, goal_policy=goal_policy, reward=reward, recorders=recorders, max_steps=max_steps, retries=retries
+    )
     return [episode for _, episode in sorted(run_loop(loop, seeds, presets, progress), key=lambda pair: pair[0])]
 
 
@@ -265,16 +296,17 @@ def run_loop(
     progress: Progress | None = None,
 ) -> Iterator[tuple[int, Episode]]:
     """Works off a whole queue, yields `(index, episode)` as episodes end, in any order, and closes the recorders."""
-    count = successes = 0
+    ended = successes = 0
     try:
         loop.start(seeds, presets)
         while not loop.is_finished:
-            for index, episode in loop.advance():
-                count += 1
-                successes += bool(episode.success)
-                if progress is not None:
-                    progress.update(count, success=successes / count)
-                yield index, episode
+            finished = loop.advance()
+            ended += len(finished)
+            successes += sum(bool(episode.success) for _, episode in finished)
+            count = ended + len(loop.lost)
+            if progress is not None and count > progress.done:
+                progress.update(count, success=successes / count)
+            yield from finished
     finally:
         loop.close()
 

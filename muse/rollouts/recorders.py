@@ -23,18 +23,26 @@ _log = logging.getLogger(__name__)
 class OrderedRecorder(Recorder, ABC):
     """Takes episodes in the order of their seeds, so that what it makes of them does not depend on how many envs ran.
 
-    An episode that ends before an earlier one waits for it. When the loop is closed early, the ones that still wait are dropped:
-    what was taken is always the episodes of the first `taken` seeds, and a later run can go on from there.
+    An episode that ends before an earlier one waits for it; none waits for one that was given up. When the loop is closed early,
+    the ones that still wait are dropped: what was taken is always the episodes of the first `taken` seeds, and a later run can go
+    on from there.
 
     Attributes:
-        taken: Episodes taken, over all queues.
+        taken: Seeds whose episodes were taken, or given up, over all queues.
+        lost: Those of them that were given up.
         solved: Those of them that succeeded.
     """
 
     def __init__(self) -> None:
-        self.taken = self.solved = 0
+        self.taken = self.lost = self.solved = 0
         self._first = 0
-        self._waiting: dict[int, Episode] = {}
+        self._waiting: dict[int, Episode | None] = {}
+
+    @property
+    def solved_share(self) -> float | None:
+        """Share of successes among the episodes taken; None without any."""
+        ended = self.taken - self.lost
+        return self.solved / ended if ended else None
 
     def start(self, env: VectorEnv) -> None:
         """Expects indices from 0 again."""
@@ -43,12 +51,23 @@ class OrderedRecorder(Recorder, ABC):
 
     def end(self, row: int, index: int, episode: Episode) -> None:
         """Takes the episode, and those that waited for it."""
+        self._put(index, episode)
+
+    def fail(self, row: int, index: int, is_lost: bool) -> None:
+        """Takes the episodes that waited for one that was given up."""
+        if is_lost:
+            self._put(index, None)
+
+    def _put(self, index: int, episode: Episode | None) -> None:
         self._waiting[self._first + index] = episode
         while self.taken in self._waiting and not self.is_full:
             following = self._waiting.pop(self.taken)
             self.taken += 1
-            self.solved += bool(following.success)
-            self.take(following)
+            if following is None:
+                self.lost += 1
+            else:
+                self.solved += bool(following.success)
+                self.take(following)
 
     @property
     def is_full(self) -> bool:

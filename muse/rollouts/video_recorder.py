@@ -47,6 +47,7 @@ class VideoRecorder(Recorder):
             )
         self.path, self.fps, self.episodes = path, fps, episodes
         self.tile = min(tile or 9, episodes)
+        self._hold = max(1, round(_HOLD * fps))
         self._writer = VideoWriter(path, fps)
         self._env: VectorEnv | None = None
         self._clips: dict[int, _Clip] = {}
@@ -64,7 +65,7 @@ class VideoRecorder(Recorder):
         if index < self.episodes:
             assert self._env is not None, "start comes before begin"
             self._recorded[row] = index
-            self._clips[index] = _Clip(index)
+            self._clips.setdefault(index, _Clip(index))
             self._take(np.arange(self._env.num_envs) == row)
 
     def step(self, rows: np.ndarray) -> None:
@@ -80,8 +81,20 @@ class VideoRecorder(Recorder):
         """Shows the last frame a little longer, with the episode's success."""
         if index < self.episodes:
             del self._recorded[row]
-            self._clips[index].finish(bool(episode.success), max(1, round(_HOLD * self.fps)))
+            word, color = ("success", _GREEN) if episode.success else ("failure", _RED)
+            self._clips[index].finish(word, color, self._hold)
             self._write_ready()
+
+    def fail(self, row: int, index: int, is_lost: bool) -> None:
+        """Waits for the episode's next attempt, or shows how far it came."""
+        if index < self.episodes:
+            self._recorded.pop(row, None)
+            clip = self._clips.setdefault(index, _Clip(index))
+            if is_lost:
+                clip.finish("crashed", _RED, self._hold)
+                self._write_ready()
+            else:
+                clip.rewind()
 
     def close(self) -> None:
         """Writes what waits and finishes the file. An episode that was not finished is shown as far as it came."""
@@ -100,6 +113,8 @@ class VideoRecorder(Recorder):
         frames = self._env.render(rows)
         for row in np.flatnonzero(rows).tolist():
             frame = frames[row]
+            if row in self._env.failures:
+                continue  # The loop says what becomes of the episode.
             if frame is None:
                 raise VideoError(
                     f"VideoRecorder: {self.path}", "the env has no picture", "an env whose render() returns (Y, X, 3) uint8"
@@ -120,8 +135,9 @@ class VideoRecorder(Recorder):
                 self._page += 1
                 continue
             frames = [clip.pop() for clip in clips]
-            blank = [np.full_like(frames[0], GAP_GREY)] * (self.tile - len(frames))
-            self._writer.add(tile_frames(frames + blank) if self.tile > 1 else frames[0])
+            blank = np.full_like(next(frame for frame in frames if frame is not None), GAP_GREY)
+            shown = [blank if frame is None else frame for frame in frames] + [blank] * (self.tile - len(frames))
+            self._writer.add(tile_frames(shown) if self.tile > 1 else shown[0])
 
 
 class _Clip:
@@ -131,9 +147,11 @@ class _Clip:
         self.index = index
         self.is_over = False
         self._waiting: deque[bytes] = deque()
-        self._plain = self._shown = np.zeros((0, 0, 3), np.uint8)
+        self._plain: np.ndarray | None = None
+        self._shown: np.ndarray | None = None
         self._shown_data = b""
         self._steps = -1
+        self._popped = 0
 
     @property
     def is_ready(self) -> bool:
@@ -146,19 +164,26 @@ class _Clip:
     def add(self, frame: np.ndarray) -> None:
         self._steps += 1
         self._plain = frame
-        self._waiting.append(_to_jpeg(draw_text(frame, f"episode {self.index}  step {self._steps}")))
+        if self._steps >= self._popped:
+            self._waiting.append(_to_jpeg(draw_text(frame, f"episode {self.index}  step {self._steps}")))
 
-    def finish(self, success: bool, hold: int) -> None:
-        """Adds the last frame once more, with the success on it, and holds it."""
-        word, color = ("success", _GREEN) if success else ("failure", _RED)
-        last = _to_jpeg(draw_text(self._plain, f"episode {self.index}  step {self._steps}  {word}", color))
-        self._waiting.extend([last] * hold)
+    def rewind(self) -> None:
+        """Begins the episode again. Its frames that are written already will come again, and are not written twice."""
+        self._waiting.clear()
+        self._steps = -1
+
+    def finish(self, word: str, color: tuple[int, int, int], hold: int) -> None:
+        """Adds the last frame once more, with how it ended on it, and holds it; nothing for an episode without a frame."""
+        if self._plain is not None:
+            last = _to_jpeg(draw_text(self._plain, f"episode {self.index}  step {self._steps}  {word}", color))
+            self._waiting.extend([last] * hold)
         self.is_over = True
 
-    def pop(self) -> np.ndarray:
-        """Returns the next frame; the last one again when there is none."""
+    def pop(self) -> np.ndarray | None:
+        """Returns the next frame; the last one again when there is none; None before the first."""
         if self._waiting:
             data = self._waiting.popleft()
+            self._popped += 1
             if data is not self._shown_data:
                 self._shown_data, self._shown = data, _from_jpeg(data)
         return self._shown

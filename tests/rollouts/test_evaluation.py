@@ -126,8 +126,16 @@ def test_what_was_saved_loads_alike(tmp_path):
     assert sorted(p.name for p in path.parent.iterdir()) == ["episodes.jsonl", "summary.json"]
     lines = (path.parent / "episodes.jsonl").read_text().splitlines()
     assert json.loads(lines[1]) == {
-        "index": 1, "seed": evaluation.records[1].seed, "success": False, "length": 11, "returns": 0.0, "truncated": True
+        "index": 1, "seed": evaluation.records[1].seed, "success": False, "length": 11, "returns": 0.0, "truncated": True, "error": ""
     }  # fmt: skip
+
+
+def test_files_from_before_there_were_errors_load_alike(tmp_path):
+    evaluation = sample()
+    evaluation.save(tmp_path)
+    path = tmp_path / "episodes.jsonl"
+    path.write_text(path.read_text().replace(', "error": ""', ""))
+    assert "error" not in path.read_text() and load_evaluation(tmp_path) == evaluation
 
 
 def test_the_summary_has_the_promised_keys(tmp_path):
@@ -141,6 +149,7 @@ def test_the_summary_has_the_promised_keys(tmp_path):
         "checkpoint": str(tmp_path / "model.pt"),
         "seed": 5,
         "truncated": 1,
+        "crashed": 0,
         "reduce_returns": "sum",
         "returns": {"mean": 3.5 / 3, "std": pytest.approx(np.std([1, 0, 2.5])), "min": 0.0, "max": 2.5},
         "lengths": {"mean": 11.0, "std": pytest.approx(np.std([10, 11, 12])), "min": 10.0, "max": 12.0},
@@ -164,7 +173,7 @@ def test_episodes_without_rewards_have_no_returns(tmp_path):
         (lambda f: (f / "episodes.jsonl").write_text('{"index": '),
          "{f}/episodes.jsonl, line 1: not JSON (Expecting value: line 1 column 11 (char 10)); expected one episode"),
         (lambda f: (f / "episodes.jsonl").write_text('{"index": 0}\n'),
-         "{f}/episodes.jsonl, line 1: keys ['index']; expected keys ['index', 'length', 'returns', 'seed', 'success', 'truncated']"),
+         "{f}/episodes.jsonl, line 1: keys ['index']; expected keys ['error', 'index', 'length', 'returns', 'seed', 'success', 'truncated']"),
         (lambda f: (f / "episodes.jsonl").write_text("".join((f / "episodes.jsonl").read_text().splitlines(True)[:2])),
          "{f}/episodes.jsonl: 2 episodes; expected 3, as the summary says"),
     ],

@@ -27,8 +27,10 @@ $(VENV)/core: pyproject.toml constraints.txt
 	@$(PIP) -q -e .
 	@touch $@
 
+# robosuite apart: one of the packages that it wants is built by a C compiler, which not every machine has.
 $(VENV)/dev: $(VENV)/core
 	@$(PIP) -q -e '.[all,dev]'
+	@$(PIP) -q -e '.[robosuite]' || echo "robosuite is not installed and its tests are left out: it needs gcc and Python's headers (apt-get install gcc python3-dev)"
 	@touch $@
 
 setup: $(VENV)/dev

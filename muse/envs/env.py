@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,6 +51,10 @@ class Env(BaseClass, ABC):
 
     #: Default values of the options that differ from those of `predefined_arguments`.
     default_params: ClassVar[Mapping[str, Any]] = AttrDict()
+    #: Distributions whose version decides how the env behaves (a simulator): part of its fingerprint.
+    fingerprint_packages: ClassVar[tuple[str, ...]] = ()
+    #: Options that change what is seen of an episode, or its length, but not how the world answers an action.
+    cosmetic_params: ClassVar[tuple[str, ...]] = ("render",)
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         self.params = AttrDict({**self.default_params, **params})
@@ -63,6 +67,15 @@ class Env(BaseClass, ABC):
     @abstractmethod
     def get_default_env_spec_params(cls, params: Mapping[str, Any]) -> AttrDict:
         """Returns the group of the spec, `cls` included, for these options (defaults filled in by the caller)."""
+
+    @classmethod
+    def get_presets(cls, params: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
+        """Returns the starts that an evaluation goes through again and again (a sweep), None for the random ones of `reset`.
+
+        Args:
+            params: Options, defaults filled in.
+        """
+        return None
 
     @abstractmethod
     def reset(self, presets: Mapping[str, Any] | None = None, seed: int | None = None) -> tuple[AttrDict, AttrDict]:

@@ -41,6 +41,7 @@ class Leaf:
         dtype: numpy type. `object` is refused: it could only be stored by pickling.
         unit: `"m"`, `"rad"`, `"m/s"`; empty when it has none or it is unknown.
         role: A key of `ROLES`, or `""` for a name that is recorded and plays no part.
+        description: What the numbers mean where a unit does not say it: frame, order, sign, scale.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Leaf:
     dtype: np.dtype
     unit: str = ""
     role: str = ""
+    description: str = ""
 
     def __post_init__(self) -> None:
         where = f"spec leaf '{self.name}'"
@@ -92,6 +94,7 @@ class Leaf:
         return {
             "name": self.name, "shape": list(self.shape), "low": _plain_limit(self.low), "high": _plain_limit(self.high),
             "dtype": self.dtype.str if self.dtype.kind in "US" else self.dtype.name, "unit": self.unit, "role": self.role,
+            **({"description": self.description} if self.description else {}),
         }  # fmt: skip
 
     @classmethod
@@ -106,6 +109,7 @@ class Leaf:
             np.dtype(values["dtype"]),
             values["unit"],
             values["role"],
+            values.get("description", ""),
         )
 
 
@@ -133,12 +137,12 @@ class EnvSpec(BaseClass):
             observation_names=["ego"], action_names=["action"],
         ))
 
-    A tuple is `(name, shape, (low, high), dtype)` with the unit as an optional fifth. A name has one role at most; names
-    without a role are recorded in datasets as inputs and asked of nobody.
+    A tuple is `(name, shape, (low, high), dtype)` with the unit as an optional fifth and a description as an optional sixth. A
+    name has one role at most; names without a role are recorded in datasets as inputs and asked of nobody.
     """
 
     predefined_arguments = [
-        Argument("names_shapes_limits_dtypes", type=list, required=True, help="tuples (name, shape, (low, high), dtype[, unit])"),
+        Argument("names_shapes_limits_dtypes", type=list, required=True, help="tuples (name, shape, (low, high), dtype[, unit[, description]])"),
         Argument("observation_names", type=list, default=[], element_type=str, help="seen by the policy at every step"),
         Argument(
             "output_observation_names",
@@ -170,12 +174,12 @@ class EnvSpec(BaseClass):
                 roles[name] = role
         leaves = {}
         for entry in values["names_shapes_limits_dtypes"]:
-            if len(entry) not in (4, 5):
-                raise SpecError("EnvSpec", f"entry {entry!r}", "(name, shape, (low, high), dtype[, unit])")
-            name, shape, limits, dtype, *unit = entry
+            if len(entry) not in (4, 5, 6):
+                raise SpecError("EnvSpec", f"entry {entry!r}", "(name, shape, (low, high), dtype[, unit[, description]])")
+            name, shape, limits, dtype, unit, description = (*entry, "", "")[:6]
             if name in leaves:
                 raise SpecError("EnvSpec", f"'{name}' twice", "each name once")
-            leaves[name] = Leaf(name, tuple(shape), limits[0], limits[1], dtype, unit[0] if unit else "", roles.get(name, ""))
+            leaves[name] = Leaf(name, tuple(shape), limits[0], limits[1], dtype, unit, roles.get(name, ""), description)
         for name, role in roles.items():
             if name not in leaves:
                 raise SpecError(
@@ -206,7 +210,9 @@ class EnvSpec(BaseClass):
         """Builds a spec from leaves that know their roles."""
         leaves = list(leaves)
         values: dict[str, Any] = {option: [leaf.name for leaf in leaves if leaf.role == role] for role, option in ROLES.items()}
-        values["names_shapes_limits_dtypes"] = [(l.name, l.shape, (l.low, l.high), l.dtype, l.unit) for l in leaves]
+        values["names_shapes_limits_dtypes"] = [
+            (l.name, l.shape, (l.low, l.high), l.dtype, l.unit, l.description) for l in leaves
+        ]
         return cls(values)
 
     def extended(self, leaves: Iterable[Leaf]) -> EnvSpec:

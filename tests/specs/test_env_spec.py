@@ -111,7 +111,7 @@ def test_check_finds_what_does_not_fit():
     [
         ({"action_names": ["acton"]}, "EnvSpec.action_names: unknown name 'acton' (did you mean 'action'?); expected a name from names_shapes_limits_dtypes"),
         ({"goal_names": ["ego"]}, "EnvSpec.goal_names: 'ego' is already a observation; expected one role for each name"),
-        ({"names_shapes_limits_dtypes": [("a", (2,), (0, 1))]}, "EnvSpec: entry ('a', (2,), (0, 1)); expected (name, shape, (low, high), dtype[, unit])"),
+        ({"names_shapes_limits_dtypes": [("a", (2,), (0, 1))]}, "EnvSpec: entry ('a', (2,), (0, 1)); expected (name, shape, (low, high), dtype[, unit[, description]])"),
         ({"names_shapes_limits_dtypes": [("a", (2,), (1, 0), float)]}, "spec leaf 'a': low [1.0, 1.0] above high [0.0, 0.0]; expected low <= high"),
         ({"names_shapes_limits_dtypes": [("a", (2,), ([0, 0, 0], 1), float)]}, "spec leaf 'a': low [0, 0, 0]; expected a limit that broadcasts to shape (2,)"),
         ({"names_shapes_limits_dtypes": [("a", (), (0, 1), object)]}, "spec leaf 'a': dtype object; expected a type of fixed size (float32, int64, bool, uint8, U16)"),

@@ -1,0 +1,32 @@
+"""The quick recipe for NutAssemblySquare: good within half an hour on two CPU cores.
+
+What `bc_rnn_gmm` learns, from normalised states, at ten times the learning rate, which falls to zero along a cosine; in bfloat16 where
+the machine computes in it; averaged weights act.
+
+    python scripts/goal_train.py --no_wandb cfgs/exp_hvs/square/bc_rnn_quick.py
+"""
+
+from attrdict import AttrDict as d
+
+from cfgs.exp_hvs.square import bc_rnn_gmm
+from configs.fields import Field as F
+from muse.trainers.optimizers import CosineRate
+
+export = bc_rnn_gmm.export & d(
+    dataset="scripted_square_30k",
+    exp_name="hvsBlock3D/quick_{?seed:s{seed}_}b{batch_size}_h{horizon}_{dataset}",
+    model=d(normalize_states=True),
+    trainer=d(
+        max_steps=16000,
+        block_env_on_first_n_steps=8000,
+        rollout_train_env_every_n_steps=4000,
+        save_every_n_steps=4000,
+        save_checkpoint_every_n_steps=4000,
+        autocast="bf16",
+        ema_decay=0.999,
+        optimizer=d(
+            base_optimizer=d(lr=1e-3),
+            base_scheduler=d(cls=CosineRate, warmup_steps=200, total_steps=F("trainer/max_steps")),
+        ),
+    ),
+)

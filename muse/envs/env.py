@@ -41,6 +41,8 @@ class Env(BaseClass, ABC):
     * `step` before the first `reset` or after `done` raises `EnvError`, and so does an action of the wrong shape or not finite.
     * All randomness comes from one generator made from the seed of `reset`; without a seed the generator goes on. Same
       seed, presets and actions: same episode. Two instances share nothing.
+    * A mistake of its caller is raised as a `MuseError`. Anything else that it raises, or an `EnvFailure` (`muse.envs.failure`),
+      is a failure of the simulator: a rollout builds the env anew and runs the episode again.
     * Importing the module, and building an env without the window param `render`, opens no window.
 
     Args:

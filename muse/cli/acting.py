@@ -11,8 +11,9 @@ from attrdict import AttrDict
 
 from muse.cli.common import load_config, require_experiment
 from muse.envs.vector_env import VectorEnv
-from muse.experiments.assemble import Experiment, assemble
+from muse.experiments.assemble import Experiment, assemble, recorded_fingerprint
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
+from muse.experiments.provenance import check_same_env
 from muse.policies.policy import Policy
 from muse.policies.random_policy import RandomPolicy
 from muse.trainers.checkpoint import Checkpoint, load_checkpoint, restore_model
@@ -49,9 +50,19 @@ def add_acting_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no_model_file", action="store_true", help="act with first weights")
     parser.add_argument("--random_policy", action="store_true", help="uniform random actions, as a baseline")
+    add_mismatch_flag(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the episodes (default: 0)")
     parser.add_argument(
         "--num_envs", type=positive_int, metavar="N", help="environments stepped together (default: the recipe's)"
+    )
+
+
+def add_mismatch_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that lets data and weights be used in another environment than the one they come from."""
+    parser.add_argument(
+        "--allow_mismatch",
+        action="store_true",
+        help="warn of data or weights made in another environment (class, options, simulator) instead of refusing them",
     )
 
 
@@ -81,6 +92,7 @@ def acting(args: argparse.Namespace, unknown: list[str]) -> Iterator[Acting]:
         with_datasets=uses_model and args.no_model_file,
         with_model=uses_model,
         num_envs=args.num_envs,
+        allow_mismatch=args.allow_mismatch,
     )
     try:
         if experiment.vector_env is None:
@@ -104,11 +116,14 @@ def restore(experiment: Experiment, manager: ExperimentFileManager, model_file: 
     Raises:
         ExperimentError: When the recipe has no model or there is no checkpoint.
         CheckpointError: When it does not fit the model.
+        FingerprintError: When it was trained for another environment.
     """
     if experiment.model is None:
         raise ExperimentError(str(manager.exp_dir), "the recipe has no group 'model'", "one to load weights into")
     checkpoint = load_checkpoint(manager.find_model(model_file))
     check_same_shapes(checkpoint, experiment)
+    before, now = checkpoint.extra.get("fingerprint", {}), recorded_fingerprint(experiment)
+    check_same_env(checkpoint.path, before, now, experiment.allow_mismatch)
     restore_model(experiment.model, checkpoint)
     experiment.model.eval()
     return checkpoint

@@ -92,7 +92,9 @@ def _open_dataset(args: argparse.Namespace, experiment: Experiment, path: Path) 
             "the seed that it was begun with",
             "--seed, or another --save_file",
         )
-    differences = fingerprint_differences(dataset.meta.get("fingerprint", {}), meta["fingerprint"])
+    # One file holds episodes of one kind: here lengths and observations count too.
+    both = ({**one, "cosmetic": ()} if one else {} for one in (dataset.meta.get("fingerprint"), meta["fingerprint"]))
+    differences = fingerprint_differences(*both)
     if differences:
         hint = "the options that the file was begun with, or another --save_file"
         raise FingerprintError(

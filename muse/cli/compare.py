@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from muse.cli.acting import positive_int
+from muse.cli.acting import add_mismatch_flag, positive_int
 from muse.cli.common import make_parser, run, spell_experiment
 from muse.cli.load import load
 from muse.experiments.file_manager import ExperimentFileManager
@@ -30,6 +30,7 @@ def compare(
     seed: int = 0,
     model_file: str | None = None,
     num_envs: int | None = None,
+    allow_mismatch: bool = False,
 ) -> Comparison:
     """Evaluates two experiments on the same initial states and pairs their episodes.
 
@@ -39,6 +40,7 @@ def compare(
         seed: Root of the initial states.
         model_file: Checkpoint in `models/` of both; the best one, or else the latest, when None.
         num_envs: Environments stepped together; what each recipe says when None.
+        allow_mismatch: As for `muse.load`.
 
     Raises:
         MuseError: When a folder or checkpoint is missing.
@@ -46,7 +48,7 @@ def compare(
     for folder in (a, b):  # Before the first is evaluated, which takes long.
         ExperimentFileManager.open(spell_experiment(os.fspath(folder)).removeprefix("exp=")).find_model(model_file)
     return compare_evaluations(
-        *(_evaluate(label, folder, episodes, seed, model_file, num_envs) for label, folder in (("A", a), ("B", b)))
+        *(_evaluate(label, folder, episodes, seed, model_file, num_envs, allow_mismatch) for label, folder in (("A", a), ("B", b)))
     )
 
 
@@ -63,20 +65,23 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument(
         "--num_envs", type=positive_int, default=None, metavar="N", help="environments stepped together (default: each recipe's)"
     )
+    add_mismatch_flag(parser)
     return run(_work, parser, argv)
 
 
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     with logging_to(debug=args.debug):
-        comparison = compare(args.a, args.b, args.episodes, args.seed, args.model_file, args.num_envs)
+        comparison = compare(args.a, args.b, args.episodes, args.seed, args.model_file, args.num_envs, args.allow_mismatch)
     print(f"A: {args.a}\nB: {args.b}\n{comparison.describe()}")
     return 0
 
 
 def _evaluate(
-    label: str, folder: str | os.PathLike[str], episodes: int, seed: int, model_file: str | None, num_envs: int | None
-) -> Evaluation:
-    experiment = load(spell_experiment(os.fspath(folder)).removeprefix("exp="), model_file=model_file, num_envs=num_envs)
+    label: str, folder: str | os.PathLike[str], episodes: int, seed: int, model_file: str | None, num_envs: int | None,
+    allow_mismatch: bool,
+) -> Evaluation:  # fmt: skip
+    path = spell_experiment(os.fspath(folder)).removeprefix("exp=")
+    experiment = load(path, model_file=model_file, num_envs=num_envs, allow_mismatch=allow_mismatch)
     try:
         with Progress(label, total=episodes, unit="episodes", description=os.path.basename(os.path.normpath(folder))) as bar:
             return evaluate(

@@ -19,6 +19,7 @@ def load(
     model_file: str | None = None,
     with_datasets: bool = False,
     num_envs: int | None = None,
+    allow_mismatch: bool = False,
 ) -> Experiment:
     """Rebuilds a trained experiment, weights included.
 
@@ -31,6 +32,8 @@ def load(
         model_file: Checkpoint in `models/`, or a path; the best one, or else the latest, when None.
         with_datasets: Load the data too.
         num_envs: Environments stepped together in `vector_env`; what the recipe says when None.
+        allow_mismatch: Warn of weights that were trained for another environment (class, options, simulator) instead of
+            refusing them.
 
     Returns:
         The experiment, its model in evaluation mode.
@@ -38,10 +41,13 @@ def load(
     Raises:
         ExperimentError: When the folder or the checkpoint is missing.
         ConfigError: For options that the recipe does not have.
+        FingerprintError: When the weights were trained for another environment.
     """
     manager = ExperimentFileManager.open(Path(folder))
     params, root = load_base_config(f"exp={manager.exp_dir}", list(options), reads=ROOT_KEYS)
-    experiment = assemble(params, root.get_exp_name(), with_datasets=with_datasets, num_envs=num_envs)
+    experiment = assemble(
+        params, root.get_exp_name(), with_datasets=with_datasets, num_envs=num_envs, allow_mismatch=allow_mismatch
+    )
     if experiment.model is not None:
         restore(experiment, manager, model_file)
     return experiment

@@ -12,9 +12,10 @@ from typing import Any
 
 from attrdict import AttrDict
 
+from muse.cli.acting import add_mismatch_flag
 from muse.cli.common import load_config
 from muse.cli.report import report_training
-from muse.experiments.assemble import Experiment, assemble, check_fit
+from muse.experiments.assemble import Experiment, assemble, check_fit, recorded_fingerprint
 from muse.experiments.file_manager import RESOLVED_FILE, ExperimentFileManager, check_free, experiment_path
 from muse.experiments.logger import Log, logging_to
 from muse.trainers.writers import WriterGroup, make_writer
@@ -39,6 +40,7 @@ def add_training_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base_dir", default="experiments", metavar="DIR", help="folder of all experiments (default: experiments)"
     )
+    add_mismatch_flag(parser)
     parser.add_argument("--print_all", action="store_true", help="print every resolved value before training")
 
 
@@ -58,7 +60,9 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
     folder = manager.exp_dir if manager is not None and args.is_continue else experiment_path(name, args.base_dir)
     if not args.is_continue:
         check_free(folder, args.overwrite)
-    with logging_to(debug=args.debug) as log, contextlib.closing(assemble(params, name, with_env=with_env)) as experiment:
+    with logging_to(debug=args.debug) as log, contextlib.closing(
+        assemble(params, name, with_env=with_env, allow_mismatch=args.allow_mismatch)
+    ) as experiment:
         # Everything that can be wrong with a recipe shows before a folder is made, or an old one replaced.
         trainer = make_trainer(experiment, folder, WriterGroup([]), with_env)
         check_fit(experiment)
@@ -126,6 +130,7 @@ def make_trainer(experiment: Experiment, folder: Path, writer: Any, with_env: bo
         writer=writer,
         folder=folder,
         seed=experiment.seed,
+        fingerprint=recorded_fingerprint(experiment),
     )
 
 

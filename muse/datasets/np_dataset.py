@@ -46,6 +46,7 @@ class NpDataset(Dataset):
 
     predefined_arguments = [
         Argument("file", help="path of an .npz file or .muse folder, or a list of them; none: begin empty"),
+        Argument("missing_hint", type=str, help="what to try where the file is missing, for the message"),
         Argument("output_file", type=str, help="where save() writes"),
         Argument("batch_size", type=int, default=256, help="windows in a batch"),
         Argument("horizon", type=int, default=10, help="rows in a window", unit="rows"),
@@ -78,6 +79,7 @@ class NpDataset(Dataset):
     ]
 
     file: Any
+    missing_hint: str | None
     output_file: str | None
     batch_size: int
     horizon: int
@@ -146,6 +148,9 @@ class NpDataset(Dataset):
         columns, onetime = ({name: self._column(name) for name in names} for names in (self._step_names, self._onetime_names))
         if self.load_from_base and base is not None:
             return self._share(base, {**columns, **onetime}, bool(files))
+        for path in files if self.missing_hint else ():
+            if not Path(path).exists():
+                raise DataError(str(path), "no such file", "episodes to learn from", self.missing_hint)
         ignored = tuple(self.load_ignore_prefixes)
         parts = [check_data(read_file(path, ignored), self.env_spec, self._step_names, self._onetime_names) for path in files]
         store = EpisodeStore(columns, onetime, self._batch_names)

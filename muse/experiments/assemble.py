@@ -17,7 +17,7 @@ from attrdict import AttrDict
 from muse.datasets.dataset import Dataset
 from muse.envs.env import Env, default_env_params, make, make_env_spec
 from muse.envs.vector_env import VectorEnv
-from muse.experiments.provenance import env_fingerprint, fingerprint_differences
+from muse.experiments.provenance import check_same_env, env_fingerprint
 from muse.models.model import Model
 from muse.policies.policy import Policy
 from muse.rewards.reward import Reward
@@ -59,6 +59,7 @@ class Experiment:
         env_spec: The environment's spec with the model's additions, for all but the environments.
         own_spec: The environment's spec alone.
         env_group: The env's group, which `env` is made from.
+        allow_mismatch: Whether weights from another environment are taken with a warning.
         vector_env: `B` envs stepped together.
     """
 
@@ -68,6 +69,7 @@ class Experiment:
     env_spec: EnvSpec
     own_spec: EnvSpec
     env_group: AttrDict | None = None
+    allow_mismatch: bool = False
     vector_env: VectorEnv | None = None
     env_holdout: VectorEnv | None = None
     datasets_train: list[Dataset] = field(default_factory=list)
@@ -116,6 +118,7 @@ def assemble(
     with_datasets: bool = True,
     with_model: bool = True,
     num_envs: int | None = None,
+    allow_mismatch: bool = False,
 ) -> Experiment:
     """Builds the parts of an experiment and checks that they fit.
 
@@ -124,6 +127,8 @@ def assemble(
         name: The experiment's name.
         with_env, with_datasets, with_model: Leave a part out: `collect` needs no data, a scripted policy no model.
         num_envs: Envs stepped together, over what the recipe says.
+        allow_mismatch: Warn of data or weights that were made in another environment (class, options, simulator) instead of
+            refusing them.
 
     Raises:
         MuseError: Where a group is missing, wrong, or does not fit another.
@@ -140,7 +145,7 @@ def assemble(
     own_spec = make_own_spec(params)
     env_spec = extend_spec(own_spec, params)
 
-    experiment = Experiment(params, name, seed, env_spec, own_spec, env_group)
+    experiment = Experiment(params, name, seed, env_spec, own_spec, env_group, allow_mismatch)
     if with_env and env_group is not None:
         experiment.vector_env = _make_vector_env(params, env_group, own_spec, num_envs)
         if is_group(params.get("env_holdout")):
@@ -149,10 +154,8 @@ def assemble(
         experiment.datasets_train = make_datasets(params, "dataset_train", env_spec)
         experiment.datasets_holdout = make_datasets(params, "dataset_holdout", env_spec, experiment.datasets_train)
         for dataset in experiment.datasets_train:
-            for difference in fingerprint_differences(
-                getattr(dataset, "meta", {}).get("fingerprint", {}), recorded_fingerprint(experiment)
-            ):
-                _log.warning("the data was collected in another environment: %s", difference)
+            before = getattr(dataset, "meta", {}).get("fingerprint", {})
+            check_same_env("the data of dataset_train", before, recorded_fingerprint(experiment), allow_mismatch)
     if with_model and is_group(params.get("model")):
         experiment.model = make_model(params["model"], env_spec, seed)
         _check_horizons(experiment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any
 
 import muse
 from muse.utils.errors import MuseError
+
+_log = logging.getLogger(__name__)
 
 
 def run_git(folder: Path, *arguments: str) -> str | None:
@@ -90,24 +93,57 @@ def env_fingerprint(env_params: Mapping[str, Any]) -> dict[str, Any]:
         env_params: The env's group, `cls` included.
     """
     cls = env_params["cls"]
-    packages = ("numpy", *getattr(cls, "fingerprint_packages", ()))
+    simulators = getattr(cls, "fingerprint_packages", ())
     return {
         "class": f"{cls.__module__}.{cls.__qualname__}",
         "params": {key: plain_value(value) for key, value in sorted(env_params.items()) if key not in ("cls", "exp_name")},
-        "versions": {"muse": muse.__version__, **{name: package_version(name) for name in packages}},
+        "cosmetic": sorted(set(getattr(cls, "cosmetic_params", ())) & set(env_params)),
+        "simulators": {name: package_version(name) for name in simulators},
+        "versions": {"muse": muse.__version__, "numpy": package_version("numpy")},
     }
 
 
 def fingerprint_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Returns a phrase for each thing that makes the environment of one fingerprint behave unlike another's: class and options.
+    """Returns a phrase for each thing that makes the environment of one fingerprint behave unlike another's.
 
-    Versions are left out: they differ on every machine. A fingerprint that is empty says nothing.
+    That is its class, its options but for the cosmetic ones, and the versions of simulators; those of Muse and numpy differ on
+    every machine. What only one of the two knows (an option that is new) makes no difference, and an empty one says nothing.
     """
     if not before or not now:
         return []
+    cosmetic = {*before.get("cosmetic", ()), *now.get("cosmetic", ())}
+    parts = [
+        {
+            "class": one.get("class"),
+            **{key: value for key, value in one.get("params", {}).items() if key not in cosmetic},
+            **one.get("simulators", {}),
+        }
+        for one in (before, now)
+    ]
     # Through JSON, as the one that comes from a file went: a tuple is a list there.
-    old, new = (json.loads(json.dumps({"class": one.get("class"), **one.get("params", {})})) for one in (before, now))
-    return [f"{key} {old.get(key)!r}, now {new.get(key)!r}" for key in {**old, **new} if old.get(key) != new.get(key)]
+    old, new = (json.loads(json.dumps(part)) for part in parts)
+    return [f"{key} {old[key]!r}, now {new[key]!r}" for key in old if key in new and old[key] != new[key]]
+
+
+def check_same_env(where: str, before: Mapping[str, Any], now: Mapping[str, Any], allow_mismatch: bool = False) -> None:
+    """Checks that what was made in the environment of one fingerprint is used in one like it.
+
+    Args:
+        where: What was made there (`"data/a.npz"`).
+        before, now: The fingerprints of then and of now.
+        allow_mismatch: Warn instead.
+
+    Raises:
+        FingerprintError: With all differences.
+    """
+    differences = fingerprint_differences(before, now)
+    if not differences:
+        return
+    if not allow_mismatch:
+        hint = "the options and versions that it was made with, or --allow_mismatch (before the recipe) where you mean it"
+        raise FingerprintError(f"{where}: made in another environment", "; ".join(differences), "the same environment", hint)
+    for difference in differences:
+        _log.warning("%s was made in another environment: %s", where, difference)
 
 
 def plain_value(value: Any) -> Any:

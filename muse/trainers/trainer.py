@@ -67,6 +67,7 @@ class Trainer(BaseClass):
         writer: Told of every scalar; stays open.
         folder: The experiment's folder.
         seed: Root of every random stream.
+        fingerprint: What the environment was, plain values; written into the model files.
 
     Raises:
         TrainerError: For a missing part.
@@ -113,6 +114,7 @@ class Trainer(BaseClass):
         writer: Writer,
         folder: str | os.PathLike[str],
         seed: int = 0,
+        fingerprint: Mapping[str, Any] | None = None,
     ) -> None:
         self.read_predefined_params(params)
         self._check_options()
@@ -121,6 +123,7 @@ class Trainer(BaseClass):
         if not datasets_train:
             raise TrainerError("trainer", "no train dataset", "at least one", "a group 'dataset_train' in the recipe")
         self.model, self.writer, self.folder, self.seed = model, writer, Path(folder), seed
+        self.fingerprint = dict(fingerprint or {})
         self.datasets_train, self.datasets_holdout = tuple(datasets_train), tuple(datasets_holdout)
         self.policy, self.goal_policy, self.reward = policy, goal_policy, reward
         self.env_train, self.env_holdout = env_train, env_holdout
@@ -328,7 +331,7 @@ class Trainer(BaseClass):
         self._save()
 
     def _save_model(self, name: str, best: Mapping[str, float] | None = None) -> None:
-        extra = {"best": dict(best)} if best else {}
+        extra = {"fingerprint": self.fingerprint, **({"best": dict(best)} if best else {})}
         with self.acting_weights():
             save_checkpoint(self.models_dir / name, self.model, self.model.env_spec, self.step, extra)
 

@@ -68,9 +68,9 @@ def made_by_muse(lengths=(3, 1, 4)):
     dataset = make_dataset(spec, make_episodes(spec, lengths))
     params = {"env_name": "NutAssemblySquare", "robots": "Panda", "control_frequency": 20, "imgs": True, "reward_shaping": False}
     params |= {"offscreen_camera_name": "agentview", "img_height": 84, "img_width": 84}
-    cls, versions = "muse.envs.robosuite.robosuite_env.RobosuiteEnv", {"muse": "0.1.0", "robosuite": "1.5.1"}
+    cls, simulators = "muse.envs.robosuite.robosuite_env.RobosuiteEnv", {"robosuite": "1.5.1"}
     dataset.meta = {
-        "fingerprint": {"class": cls, "params": params, "versions": versions},
+        "fingerprint": {"class": cls, "params": params, "simulators": simulators, "versions": {"muse": "0.1.0"}},
         "collection": {"seed": 3},
         "splits": {"late": [2, 1], "none": []},
     }

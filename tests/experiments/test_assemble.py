@@ -10,6 +10,7 @@ from configs.loading import load_config
 from muse.cli.main import main
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.experiments.assemble import ROOT_KEYS, AssemblyError, assemble, check_fit, recorded_fingerprint
+from muse.experiments.provenance import FingerprintError
 from muse.policies.goal_policies import ConstantGoalPolicy
 from muse.rollouts import rollout
 from muse.specs import EnvSpec
@@ -114,12 +115,15 @@ def test_a_fingerprint_holds_class_options_and_versions(params):
     assert found["class"].endswith("PointMassEnv") and found["params"]["num_obstacles"] == 3 and "numpy" in found["versions"]
 
 
-def test_data_of_another_environment_is_warned_of(params, caplog):
-    assemble(params, with_env=False, with_model=False)
+def test_data_of_another_environment_is_refused_unless_allowed(params, caplog):
+    assemble(changed(params, env_train=params["env_train"] & d(num_steps=50)), with_env=False, with_model=False)
+    other = changed(params, env_train=params["env_train"] & d(ego_speed=0.05))
+    with pytest.raises(FingerprintError, match="the data of dataset_train: made in another environment: ego_speed 0.025, now 0.05"):
+        assemble(other, with_env=False, with_model=False)
     assert not caplog.records
-    assemble(changed(params, env_train=params["env_train"] & d(ego_speed=0.05)), with_env=False, with_model=False)
+    assemble(other, with_env=False, with_model=False, allow_mismatch=True)
     assert [r.getMessage() for r in caplog.records] == [
-        "the data was collected in another environment: ego_speed 0.025, now 0.05"
+        "the data of dataset_train was made in another environment: ego_speed 0.025, now 0.05"
     ]
 
 

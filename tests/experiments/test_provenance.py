@@ -1,8 +1,17 @@
 import subprocess
 
 import numpy as np
+import pytest
 
-from muse.experiments.provenance import env_fingerprint, environment_text, fingerprint_differences, git_state, plain_value
+from muse.experiments.provenance import (
+    FingerprintError,
+    check_same_env,
+    env_fingerprint,
+    environment_text,
+    fingerprint_differences,
+    git_state,
+    plain_value,
+)
 
 
 def git(folder, *words):
@@ -35,22 +44,48 @@ def test_environment_text_lists_versions():
 
 class SomeEnv:
     fingerprint_packages = ("gymnasium",)
+    cosmetic_params = ("render", "color")
 
 
 def test_a_fingerprint_is_plain_and_follows_the_options():
     one = env_fingerprint({"cls": SomeEnv, "radius": 0.1, "exp_name": "x", "fn": len})
     assert one["class"].endswith("test_provenance.SomeEnv") and one["params"] == {"fn": "builtins.len", "radius": 0.1}
-    assert set(one["versions"]) == {"muse", "numpy", "gymnasium"}
+    assert set(one["versions"]) == {"muse", "numpy"} and set(one["simulators"]) == {"gymnasium"}
     assert env_fingerprint({"cls": SomeEnv, "radius": 0.2})["params"] != one["params"]
 
 
-def test_differences_name_class_and_options_and_leave_versions_out():
+def test_differences_name_class_options_and_simulators():
     one, other = (
         env_fingerprint({"cls": SomeEnv, "radius": 0.1, "bounds": (0, 1)}),
         env_fingerprint({"cls": SomeEnv, "radius": 0.2, "bounds": [0, 1]}),
     )
     assert fingerprint_differences(one, other) == ["radius 0.1, now 0.2"]
     assert fingerprint_differences(one, {**one, "versions": {}}) == [] and fingerprint_differences({}, one) == []
+    assert fingerprint_differences({**one, "simulators": {"gymnasium": "0.1"}}, one)[0].startswith("gymnasium '0.1', now ")
+
+
+def test_what_makes_no_difference():
+    one = env_fingerprint({"cls": SomeEnv, "radius": 0.1, "color": "red", "render": False})
+    assert one["cosmetic"] == ["color", "render"]
+    assert fingerprint_differences(one, env_fingerprint({"cls": SomeEnv, "radius": 0.1, "color": "blue", "render": True})) == []
+    # An option that one side does not know: the class got it later.
+    assert fingerprint_differences(one, env_fingerprint({"cls": SomeEnv, "radius": 0.1, "mass": 2.0})) == []
+
+
+def test_another_environment_is_refused_or_warned_of(caplog):
+    one, other = (env_fingerprint({"cls": SomeEnv, "radius": radius, "mass": mass}) for radius, mass in ((0.1, 1), (0.2, 2)))
+    with pytest.raises(FingerprintError) as error:
+        check_same_env("data/a.npz", one, other)
+    assert str(error.value) == (
+        "data/a.npz: made in another environment: mass 1, now 2; radius 0.1, now 0.2; expected the same environment\n"
+        "  try: the options and versions that it was made with, or --allow_mismatch (before the recipe) where you mean it"
+    )
+    check_same_env("data/a.npz", one, other, allow_mismatch=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "data/a.npz was made in another environment: mass 1, now 2",
+        "data/a.npz was made in another environment: radius 0.1, now 0.2",
+    ]
+    check_same_env("data/a.npz", {}, other)
 
 
 def test_plain_values():

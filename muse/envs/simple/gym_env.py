@@ -46,6 +46,8 @@ class GymEnv(Env):
         Argument("success_return", type=float, default=None, help="return from which an episode counts as solved"),
     ]
 
+    cosmetic_params = (*Env.cosmetic_params, "success_return")
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self._gym = _make(self.env_type, self.env_kwargs, with_pictures=True)

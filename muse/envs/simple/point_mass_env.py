@@ -69,6 +69,8 @@ class PointMassEnv(Env):
         Argument("img_height", type=int, default=64, help="height of 'image'", unit="px"),
     ]
 
+    cosmetic_params = (*Env.cosmetic_params, "num_steps", "imgs", "img_width", "img_height", "obstacle_face_colors")
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self._check_options()

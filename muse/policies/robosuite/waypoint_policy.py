@@ -45,11 +45,10 @@ class Waypoint(NamedTuple):
 
 @dataclass
 class Progress:
-    """How far a row is: its phase, the steps in it, and the turn of the hand that was chosen for the grasp [rad]."""
+    """How far a row is: its phase, and the steps in it."""
 
     phase: int = 0
     steps: int = 0
-    yaw: float = 0.0
 
 
 class WaypointPolicy(RowPolicy, ABC):

@@ -98,7 +98,7 @@ def make_env_args(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
         fingerprint: The environment's, as in `_meta`; may be empty.
     """
     name, params = fingerprint.get("class", ""), fingerprint.get("params", {})
-    versions = fingerprint.get("versions", {})
+    versions = {**fingerprint.get("versions", {}), **fingerprint.get("simulators", {})}
     match name.rpartition(".")[2]:
         case "RobosuiteEnv":
             return {

@@ -24,6 +24,9 @@ from muse.utils.errors import OptionError
 from muse.utils.progress import Progress
 from muse.utils.seeding import episode_seed
 
+#: Failures after which a collection of successes is given up, where there was no success before.
+_HOPELESS = 200
+
 _DESCRIPTION = """Roll out a policy and save the episodes as a dataset.
 
 Episodes are seeded and saved in the order of their seeds, so the same command makes the same data whatever --num_envs is, and
@@ -38,7 +41,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the verb and returns its exit status."""
     parser = make_parser(prog, _DESCRIPTION)
     amount = parser.add_mutually_exclusive_group(required=True)
-    amount.add_argument("--max_eps", type=positive_int, metavar="N", help="episodes to collect, those of --continue included")
+    amount.add_argument(
+        "--max_eps",
+        type=positive_int,
+        metavar="N",
+        help="episodes to collect, those of --continue included; with --only_successful so many that succeeded",
+    )
     amount.add_argument("--max_steps", type=positive_int, metavar="N", help="collect until the data has so many steps")
     parser.add_argument("--save_file", required=True, metavar="FILE", help="where to save (.npz, or a .muse folder)")
     parser.add_argument(
@@ -111,27 +119,39 @@ def _collect(args: argparse.Namespace, who: Acting, dataset: NpDataset) -> Datas
     def write_down(taken: int) -> None:
         collection["episodes_seen"] = before + taken
 
-    # A number beyond any collection: `close` saves at the end.
+    held = dataset.get_num_episodes()
+    counts_kept = bool(args.max_eps and args.only_successful)
     recorder = DatasetRecorder(
         dataset,
-        args.save_every_n_episodes or 2**62,
+        args.save_every_n_episodes or 2**62,  # A number beyond any collection: `close` saves at the end.
         args.only_successful,
         max(0, (args.max_steps or 0) - dataset.num_rows),
+        args.max_eps - held if counts_kept else 0,
         write_down,
     )
     goal_policy, reward = who.experiment.goal_policy, who.experiment.reward
     loop = RolloutLoop(who.env, who.policy, who.experiment.model, goal_policy=goal_policy, reward=reward, recorders=[recorder])
-    seeds = _seeds(args.seed, before, args.max_eps)
-    total, unit, initial = (args.max_eps, "episodes", before) if args.max_eps else (args.max_steps, "steps", dataset.num_rows)
+    seeds = _seeds(args.seed, before, None if counts_kept else args.max_eps)
+
+    def progress() -> int:
+        if args.max_eps:
+            return held + recorder.added if counts_kept else before + recorder.taken
+        return dataset.num_rows
+
+    total, unit, initial = (args.max_eps, "episodes", progress()) if args.max_eps else (args.max_steps, "steps", progress())
     with (
         Progress("collect", total=total, unit=unit, description=who.label, initial=min(initial, total)) as bar,
         contextlib.closing(run_loop(loop, seeds)) as episodes,
     ):
         for _ in episodes if initial < total else ():
-            done = before + recorder.taken if args.max_eps else dataset.num_rows
-            bar.update(min(done, total), success=recorder.solved_share)
-            if done >= total:
+            bar.update(min(progress(), total), success=recorder.solved_share)
+            if progress() >= total:
                 break
+            if args.only_successful and not recorder.solved and recorder.taken >= _HOPELESS:
+                raise ExperimentError(
+                    str(args.save_file), f"none of the first {recorder.taken} episodes succeeded", "a policy that succeeds now and then",
+                    "another policy, or no --only_successful",
+                )  # fmt: skip
     return recorder
 
 

@@ -140,6 +140,17 @@ def make(env_cls: type[Env] | str, params: Mapping[str, Any] | None = None, env_
         EnvError: When a dotted name leads to no environment.
         OptionError: For an option that the class does not declare.
     """
+    env_cls = find_env_class(env_cls)
+    given = {key: value for key, value in (params or {}).items() if key != "cls"}
+    return env_cls(AttrDict({**env_cls.default_params, **given}), env_spec or make_env_spec(env_cls, params))
+
+
+def find_env_class(env_cls: type[Env] | str) -> type[Env]:
+    """Returns an env's class, given itself or its dotted name.
+
+    Raises:
+        EnvError: When the name leads nowhere, or to something else.
+    """
     if isinstance(env_cls, str):
         module, _, name = env_cls.rpartition(".")
         try:
@@ -150,5 +161,4 @@ def make(env_cls: type[Env] | str, params: Mapping[str, Any] | None = None, env_
             ) from error
     if not (isinstance(env_cls, type) and issubclass(env_cls, Env)):
         raise EnvError(f"make({env_cls!r})", "not an Env", "a class that derives from muse.envs.Env")
-    given = {key: value for key, value in (params or {}).items() if key != "cls"}
-    return env_cls(AttrDict({**env_cls.default_params, **given}), env_spec or make_env_spec(env_cls, params))
+    return env_cls

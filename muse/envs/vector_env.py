@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.env import Env, EnvError
+from muse.envs.env import Env, EnvError, default_env_params, find_env_class
 from muse.envs.failure import EnvFailure, name_row
 from muse.envs.vector_processes import ProcessRows
 from muse.envs.vector_row import DONE, Errors, Source, SyncRows, action_dtype
@@ -47,6 +47,9 @@ class VectorEnv(BaseClass):
         with env.tolerating():
             obs, goal, done = env.step(action)
             env.failures                        # {2: EnvFailure("env 2 of a VectorEnv: its process was killed by SIGSEGV")}
+
+    Attributes:
+        presets: The starts that an evaluation goes through (`Env.get_presets`), None for random ones.
 
     Args:
         params: The options.
@@ -90,7 +93,9 @@ class VectorEnv(BaseClass):
                 raise EnvError(f"VectorEnv: {name}", str(getattr(self, name)), "seconds, or 0 for no limit")
         if not env_params.get("cls"):
             raise EnvError("VectorEnv: env_params", "no 'cls'", "the env's group, with its class")
-        self._open(env_spec, (env_params["cls"], own_options(env_params)))
+        env_cls, options = find_env_class(env_params["cls"]), own_options(env_params)
+        self.presets = env_cls.get_presets(default_env_params(env_cls, options))
+        self._open(env_spec, (env_params["cls"], options))
 
     @classmethod
     def of(cls, env: Env) -> VectorEnv:
@@ -103,6 +108,7 @@ class VectorEnv(BaseClass):
             raise EnvError("VectorEnv.of", type(env).__name__, "an Env")
         self = cls.__new__(cls)
         self.read_predefined_params({})
+        self.presets = env.get_presets(default_env_params(type(env), env.params))
         self._open(env.env_spec, env)
         return self
 

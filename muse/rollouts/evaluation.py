@@ -208,7 +208,8 @@ def evaluate(
     An episode that was given up, for its env failed at every attempt, counts as failed.
 
     Args:
-        presets: Starts, one for each episode; a shorter list is gone through again and again (a sweep).
+        presets: Starts, one for each episode; a shorter list is gone through again and again (a sweep). When None those of
+            the env (`Env.get_presets`), which are random ones for most.
         reduce_returns: How to make one number of an episode's rewards: `sum`, `mean`, `max` or `min`.
         The rest as for `RolloutLoop` and `run_episodes`.
 
@@ -222,10 +223,11 @@ def evaluate(
     if presets is not None and not len(presets):
         raise EvaluationError("evaluate: presets", "an empty list", "at least one preset, or None")
     seeds = episode_seeds(seed, episodes)
-    starts = None if presets is None else list(islice(cycle(presets), episodes))
     loop = RolloutLoop(
         env, policy, model, goal_policy=goal_policy, reward=reward, recorders=recorders, max_steps=max_steps, retries=retries
     )
+    presets = loop.env.presets if presets is None else presets
+    starts = None if presets is None else list(islice(cycle(presets), episodes))
     records = [make_record(index, episode, reduce_returns) for index, episode in run_loop(loop, seeds, starts, progress)]
     records += [EpisodeRecord(lost.index, seeds[lost.index], False, 0, None, False, lost.error.summary) for lost in loop.lost]
     return Evaluation(tuple(sorted(records, key=lambda record: record.index)), seed, reduce_returns)

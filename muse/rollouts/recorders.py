@@ -117,7 +117,7 @@ class DatasetRecorder(OrderedRecorder):
         save_every_n_episodes: Call `dataset.save()` whenever so many more were taken, and at the end; 0 leaves saving to
             whoever made the dataset.
         only_successful: Leave out episodes that did not succeed.
-        max_rows: Take no more episodes once so many rows were added; 0: no limit. [steps]
+        max_rows, max_episodes: Take no more episodes once so many steps, or episodes, were added; 0: no limit.
         before_save: Called with `taken` before each save, to write down how far the collection is.
 
     Attributes:
@@ -133,6 +133,7 @@ class DatasetRecorder(OrderedRecorder):
         save_every_n_episodes: int = 0,
         only_successful: bool = False,
         max_rows: int = 0,
+        max_episodes: int = 0,
         before_save: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
@@ -142,7 +143,7 @@ class DatasetRecorder(OrderedRecorder):
                 "DatasetRecorder: save_every_n_episodes", got, "0, or a positive number with a dataset that has save()"
             )
         self.dataset, self.save_every_n_episodes, self.only_successful = dataset, save_every_n_episodes, only_successful
-        self.max_rows, self.before_save = max_rows, before_save
+        self.max_rows, self.max_episodes, self.before_save = max_rows, max_episodes, before_save
         self.rows = 0
         self.added = 0
         self._saved = 0
@@ -158,8 +159,8 @@ class DatasetRecorder(OrderedRecorder):
 
     @property
     def is_full(self) -> bool:
-        """Whether `max_rows` is reached."""
-        return 0 < self.max_rows <= self.rows
+        """Whether `max_rows` or `max_episodes` is reached."""
+        return 0 < self.max_rows <= self.rows or 0 < self.max_episodes <= self.added
 
     def close(self) -> None:
         """Saves where that was asked for."""

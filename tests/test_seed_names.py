@@ -12,6 +12,7 @@ NAMES = [
     "configs.helpers.load_base_config",
     "muse.datasets.NpDataset",
     "muse.envs.env.make",
+    "muse.envs.robosuite.robosuite_env.RobosuiteEnv",
     "muse.envs.simple.gym.GymEnv",
     "muse.envs.simple.point_mass_env.PointMassEnv",
     "muse.experiments.logger",
@@ -33,7 +34,6 @@ LATER = [
     "muse.envs.bullet_envs.block3d",
     "muse.envs.polymetis.polymetis_panda_env.PolymetisPandaEnv",
     "muse.envs.pymunk.block_env_2d",
-    "muse.envs.robosuite.robosuite_env.RobosuiteEnv",
 ]
 
 

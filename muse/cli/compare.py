@@ -48,7 +48,10 @@ def compare(
     for folder in (a, b):  # Before the first is evaluated, which takes long.
         ExperimentFileManager.open(spell_experiment(os.fspath(folder)).removeprefix("exp=")).find_model(model_file)
     return compare_evaluations(
-        *(_evaluate(label, folder, episodes, seed, model_file, num_envs, allow_mismatch) for label, folder in (("A", a), ("B", b)))
+        *(
+            _evaluate(label, folder, episodes, seed, model_file, num_envs, allow_mismatch)
+            for label, folder in (("A", a), ("B", b))
+        )
     )
 
 

@@ -60,9 +60,10 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
     folder = manager.exp_dir if manager is not None and args.is_continue else experiment_path(name, args.base_dir)
     if not args.is_continue:
         check_free(folder, args.overwrite)
-    with logging_to(debug=args.debug) as log, contextlib.closing(
-        assemble(params, name, with_env=with_env, allow_mismatch=args.allow_mismatch)
-    ) as experiment:
+    with (
+        logging_to(debug=args.debug) as log,
+        contextlib.closing(assemble(params, name, with_env=with_env, allow_mismatch=args.allow_mismatch)) as experiment,
+    ):
         # Everything that can be wrong with a recipe shows before a folder is made, or an old one replaced.
         trainer = make_trainer(experiment, folder, WriterGroup([]), with_env)
         check_fit(experiment)

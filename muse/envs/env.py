@@ -79,6 +79,16 @@ class Env(BaseClass, ABC):
         """
         return None
 
+    @classmethod
+    def get_start(cls, params: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns the presets with which a recorded episode begins again, None where an env cannot be put there.
+
+        Args:
+            params: Options, defaults filled in.
+            first: The first row of each recorded name, and the one-time names, without batch dimension.
+        """
+        return None
+
     @abstractmethod
     def reset(self, presets: Mapping[str, Any] | None = None, seed: int | None = None) -> tuple[AttrDict, AttrDict]:
         """Starts an episode.

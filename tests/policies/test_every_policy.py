@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muse.envs.env import make, make_env_spec
+from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.policies.basic_policy import BasicPolicy
@@ -18,12 +19,14 @@ from muse.policies.goal_policies import ConstantGoalPolicy, EpisodeGoalPolicy
 from muse.policies.memory_policy import MemoryPolicy
 from muse.policies.random_policy import RandomPolicy
 from muse.policies.replay_policy import ReplayPolicy
+from muse.policies.robosuite.experts import CanExpert, LiftExpert, SquareExpert
 from muse.rollouts import rollout
 from muse.specs import EnvSpec, Leaf
 from muse.testing import FakeModel, FakePolicy, check_policy
 
 POINT_MASS = make_env_spec(PointMassEnv, d(num_obstacles=3))
 CARTPOLE = make_env_spec(GymEnv, d(env_type="CartPole-v1"))
+SQUARE, LIFT, CAN = (make_env_spec(RobosuiteEnv, d(env_name=name)) for name in ("NutAssemblySquare", "Lift", "PickPlaceCan"))
 PENDULUM = make_env_spec(GymEnv, d(env_type="Pendulum-v1"))
 WITH_GOALS = POINT_MASS.extended([Leaf("goal/ego", (2,), 0, 1, np.float32, "m", "goal")])
 
@@ -43,6 +46,10 @@ CASES = {
     "pid": (
         PIDPolicy, POINT_MASS, {"value_name": "ego", "target_name": "target", "k_p": 3.0, "k_i": 0.5, "k_d": [1.0, 0.3]}, False, None
     ),
+    "square_expert": (SquareExpert, SQUARE, {}, False, None),
+    "slipping_expert": (SquareExpert, SQUARE, {"action_noise_std": 0.1, "slip_probability": 0.3, "timeout": 4}, False, None),
+    "lift_expert": (LiftExpert, LIFT, {}, False, None),
+    "can_expert": (CanExpert, CAN, {}, False, None),
     "replay": (ReplayPolicy, POINT_MASS, {"episode": an_episode()}, False, None),
     "constant_goal": (ConstantGoalPolicy, WITH_GOALS, {"goal": d(goal=d(ego=[0.1, 0.9]))}, True, None),
     "empty_goal": (ConstantGoalPolicy, WITH_GOALS, {}, True, None),
@@ -70,7 +77,7 @@ def test_a_policy_keeps_the_contract(name):
     rows=st.lists(st.integers(0, 3), min_size=1, max_size=5),
     resets=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(0, 2**31 - 1)), max_size=6),
 )
-@pytest.mark.parametrize("name", ["noisy_expert", "pid", "GCBCPolicy_recurrent_draws_sample", "random"])
+@pytest.mark.parametrize("name", ["noisy_expert", "slipping_expert", "pid", "GCBCPolicy_recurrent_draws_sample", "random"])
 def test_rows_are_independent(name, rows, resets):
     """Any rows side by side, begun anew at any time, act as each of them would alone."""
     cls, spec, params, is_goal, model_params = CASES[name]

@@ -7,6 +7,7 @@ import pytest
 
 from configs.helpers import load_base_config
 from muse.envs.env import make_env_spec
+from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.experiments.assemble import ROOT_KEYS, assemble
@@ -17,6 +18,9 @@ from muse.utils.abstract import build
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = {
+    "square_expert": (RobosuiteEnv, {"env_name": "NutAssemblySquare"}),
+    "lift_expert": (RobosuiteEnv, {"env_name": "Lift"}),
+    "can_expert": (RobosuiteEnv, {"env_name": "PickPlaceCan"}),
     "cartpole_expert": (GymEnv, {"env_type": "CartPole-v1"}),
     "pendulum_expert": (GymEnv, {"env_type": "Pendulum-v1"}),
     "constant_goal": (FakeEnv, {}),

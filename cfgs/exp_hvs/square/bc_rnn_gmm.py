@@ -1,6 +1,6 @@
 """Behaviour cloning of NutAssemblySquare as robomimic's BC-RNN-GMM: a mixture of five normal distributions, batches of 100.
 
-    python scripts/goal_train.py --no_wandb cfgs/exp_hvs/square/bc_rnn_gmm.py --dataset scripted_square_30k
+python scripts/goal_train.py --no_wandb cfgs/exp_hvs/square/bc_rnn_gmm.py --dataset scripted_square_30k
 """
 
 from attrdict import AttrDict as d

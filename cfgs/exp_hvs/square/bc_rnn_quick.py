@@ -1,8 +1,8 @@
 """The quick recipe for NutAssemblySquare: most of what there is to learn within half an hour on two CPU cores.
 
 What `bc_rnn_gmm` learns, with four changes. States are normalised. The learning rate is ten times as high and falls to zero along a
-cosine. No deviation is smaller than 0.03: likelihood would else go on rewarding precision in the gripper, which is always open or
-closed, at the cost of the rest. Averaged weights act. In bfloat16 where the machine computes in it.
+cosine. No deviation is smaller than 0.03, or the gripper, which is always open or closed, would rule the likelihood. Averaged weights
+act. In bfloat16 where the machine computes in it.
 
     python scripts/goal_train.py --no_wandb cfgs/exp_hvs/square/bc_rnn_quick.py
 """

@@ -54,7 +54,9 @@ class Camera:
             return mujoco.Renderer(model, height, width)
         except Exception as error:
             raise EnvError(
-                "RobosuiteEnv: pictures", f"no off-screen graphics ({type(error).__name__}: {error})", "EGL on a GPU, or OSMesa",
+                "RobosuiteEnv: pictures",
+                f"no off-screen graphics ({type(error).__name__}: {error})",
+                "EGL on a GPU, or OSMesa",
                 "apt-get install libosmesa6 and MUJOCO_GL=osmesa PYOPENGL_PLATFORM=osmesa",
             ) from error
 

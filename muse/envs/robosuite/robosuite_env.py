@@ -144,6 +144,12 @@ class RobosuiteEnv(Env):
             raise EnvError(where, "no grid of starts for this task", "NutAssemblySquare, or enable_preset_sweep=False")
         return [nest(start) for start in starts]
 
+    @classmethod
+    def get_start(cls, params: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns the recorded state: `initial_state`, or of robomimic's data the first of `states`."""
+        state = first.get("initial_state", first.get("states"))
+        return None if state is None else {"initial_state": state}
+
     def reset(self, presets: Mapping[str, Any] | None = None, seed: int | None = None) -> tuple[AttrDict, AttrDict]:
         """Starts an episode; see `Env.reset`.
 

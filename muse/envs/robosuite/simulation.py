@@ -138,11 +138,11 @@ class Simulation:
         mujoco.mj_resetData(model, data)
         data.time, data.qpos[:], data.qvel[:] = state[0], state[1 : 1 + model.nq], state[1 + model.nq : flat]
         mujoco.mj_forward(model, data)
+        for gripper in self._grippers():
+            gripper.current_action = np.zeros(gripper.dof)
+        for controller in self._controllers():
+            controller.update_initial_joints(data.qpos[controller.qpos_index])
         for robot in self.env.robots:
-            for gripper in robot.gripper.values():
-                gripper.current_action = np.zeros(gripper.dof)
-            for controller in robot.part_controllers.values():
-                controller.update_initial_joints(data.qpos[controller.qpos_index])
             robot.composite_controller.reset()
 
     def step(self, action: np.ndarray) -> float:
@@ -166,42 +166,40 @@ class Simulation:
         placed = [np.concatenate([model.body_pos[i], model.body_quat[i]]) for i in self._placed_ids]
         return np.concatenate([[data.time], data.qpos, data.qvel, *placed])
 
-    def save(self) -> dict[str, np.ndarray]:
-        """Returns all that the next step depends on, to go on from in the middle of an episode."""
+    def save(self) -> dict[str, Any]:
+        """Returns all that the next step depends on, to go on from in the middle of an episode: arrays and lists of them."""
         import mujoco
 
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         physics = np.empty(mujoco.mj_stateSize(self.model, kind))
         mujoco.mj_getState(self.model, self.data, physics, kind)
-        placed = self.get_state()[1 + self.model.nq + self.model.nv :]
-        return {"physics": physics, "placed": placed, "controllers": np.concatenate([np.zeros(0), *self._memories()])}
+        return {
+            "physics": physics,
+            "placed": self.get_state()[1 + self.model.nq + self.model.nv :],
+            "resting_joints": [np.array(controller.initial_joint) for controller in self._controllers()],
+            "grippers": [np.array(gripper.current_action) for gripper in self._grippers()],
+        }
 
-    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
+    def restore(self, saved: Mapping[str, Any]) -> None:
         """Reverses `save`, in a simulation of the same task and robots."""
         import mujoco
 
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         self._place_bodies(saved["placed"])
         mujoco.mj_setState(self.model, self.data, saved["physics"], kind)
+        for controller, joints in zip(self._controllers(), saved["resting_joints"], strict=True):
+            controller.update_initial_joints(joints)
+        for gripper, action in zip(self._grippers(), saved["grippers"], strict=True):
+            gripper.current_action = np.array(action)
         mujoco.mj_forward(self.model, self.data)
-        # `mj_forward` has written what its solver begins from next; this is that of the saved moment.
+        # `mj_forward` has written what the solver begins from next; this is that of the saved moment.
         mujoco.mj_setState(self.model, self.data, saved["physics"], kind)
-        rest = np.asarray(saved["controllers"])
-        for memory in self._memories():
-            memory[:], rest = rest[: memory.size], rest[memory.size :]
-        for robot in self.env.robots:
-            for controller in robot.part_controllers.values():
-                controller.update(force=True)
 
-    def _memories(self) -> list[np.ndarray]:
-        """Returns what robots keep from step to step, as arrays to read and write: resting joints, state of the grippers."""
-        arrays = []
-        for robot in self.env.robots:
-            arrays += [c.initial_joint for c in robot.part_controllers.values() if c.initial_joint is not None]
-            for gripper in robot.gripper.values():
-                gripper.current_action = np.array(gripper.current_action, np.float64)
-                arrays.append(gripper.current_action)
-        return arrays
+    def _controllers(self) -> list[Any]:
+        return [controller for robot in self.env.robots for controller in robot.part_controllers.values()]
+
+    def _grippers(self) -> list[Any]:
+        return [gripper for robot in self.env.robots for gripper in robot.gripper.values()]
 
     def _place_bodies(self, poses: np.ndarray) -> None:
         for i, pose in zip(self._placed_ids, poses.reshape(-1, 7), strict=True):
@@ -231,7 +229,12 @@ class Simulation:
         cache: dict[str, Any] = {}
         for name, sensor in self._object_sensors.items():
             cache[name] = sensor(cache)
-        values = {name: self._robot_sensors[name](cache) for name in names if name in self._robot_sensors}
+        values = {}
+        for name in names:
+            if name in self._robot_sensors:
+                source = name.removesuffix("_cos").removesuffix("_sin")
+                cache[source] = self._robot_sensors[source](cache)
+                values[name] = self._robot_sensors[name](cache)
         values.update({name: cache[name] for name in self._object_names})
         values["object"] = np.concatenate([np.ravel(cache[name]) for name in self._object_names])
         return values

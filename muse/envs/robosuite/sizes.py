@@ -79,5 +79,5 @@ def _look_up(env_name: str, robots: tuple[str, ...], controller: str | None) -> 
     simulation.start()
     values = simulation.observe(simulation.robot_sensor_names)
     robot = {name: int(values[name].size) for name in simulation.robot_sensor_names}
-    robot.update({name: 3 for name in ("robot0_eef_eul", "robot0_eef_vel_lin", "robot0_eef_vel_ang")})
+    robot.update(dict.fromkeys(("robot0_eef_eul", "robot0_eef_vel_lin", "robot0_eef_vel_ang"), 3))
     return Sizes(values["object"].size, len(simulation.objects), simulation.get_state().size, len(simulation.low), robot)

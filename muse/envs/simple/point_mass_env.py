@@ -117,6 +117,12 @@ class PointMassEnv(Env):
             param_names=param_names,
         )
 
+    @classmethod
+    def get_start(cls, params: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns where ego, target and obstacles were. How the target moves on is the seed's."""
+        names = ("ego", "target", *(("objects/position", "objects/size") if params["num_obstacles"] else ()))
+        return {name: first[name] for name in names} if all(name in first for name in names) else None
+
     def reset(self, presets: Mapping[str, Any] | None = None, seed: int | None = None) -> tuple[AttrDict, AttrDict]:
         """Starts an episode; see `Env.reset`.
 

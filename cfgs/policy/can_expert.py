@@ -1,0 +1,12 @@
+"""Demonstrates PickPlaceCan, with slips and noise from which it recovers."""
+
+from attrdict import AttrDict as d
+
+from muse.policies.robosuite.experts import CanExpert
+
+export = d(
+    cls=CanExpert,
+    action_noise_std=0.05,
+    slip_probability=0.03,
+    slip_size=0.7,
+)

@@ -1,9 +1,6 @@
 """Reads an HDF5 file with robomimic's own reader, and saves what that saw. Run by an interpreter that has robomimic, not Muse.
 
-Such an interpreter, with a CPU build of torch:
-
-    python -m venv rm && rm/bin/pip install torch==2.13.0 numpy h5py psutil tqdm termcolor tensorboard tensorboardX imageio \\
-        imageio-ffmpeg matplotlib pillow six && rm/bin/pip install --no-deps robomimic==0.3.0 tianshou==0.4.10
+    benchmarks/make_robomimic_env.sh rm
     rm/bin/python benchmarks/robomimic_reader.py data.hdf5 seen.npz
 
 `tests/datasets/formats/test_robomimic_reader.py` compares what was seen with what Muse holds, where the variable

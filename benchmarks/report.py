@@ -19,7 +19,27 @@ from timing import Timing
 
 import muse
 
-_UNITS = {"us": 1e6, "ms": 1e3}
+_UNITS = {"us": 1e6, "ms": 1e3, "s": 1.0}
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a benchmark's results go and what is said around them.
+
+    Attributes:
+        title: Headline of the page.
+        command: What writes it.
+        table, data: Names of the page and of the file with the rows as JSON.
+        notes: More lines of Markdown, after the rows.
+        versions: Of packages besides those that every benchmark names, in words.
+    """
+
+    title: str
+    command: str
+    table: str
+    data: str
+    notes: Sequence[str] = ()
+    versions: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +88,7 @@ class Row:
         return not self.note and (self.ratio >= float(limit) if sign == ">=" else self.ratio <= float(limit))
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the row as it stands in `latest.json`; `note` only where there is one."""
+        """Returns the row as it stands in the JSON file; `note` only where there is one."""
         numbers = {key: _rounded(getattr(self, key)) for key in ("value", "reference", "ratio")}
         row = {
             "name": self.name, "value": numbers["value"], "unit": self.unit, "reference": numbers["reference"],
@@ -81,8 +101,10 @@ class Row:
         holds = {True: "yes", False: "NO", None: "not measured"}[self.holds]
         if self.value is None or self.reference is None or self.ratio is None:
             return [self.name, "", "", "", self.target, holds]
-        low, _, high = statistics.quantiles(self.ratios, n=4)
-        ratio = f"{self.ratio:.2f} ({low:.2f} to {high:.2f})"
+        ratio = f"{self.ratio:.2f}" if self.ratio >= 0.01 else f"{self.ratio:.1e}"
+        if self.ratios:
+            low, _, high = statistics.quantiles(self.ratios, n=4, method="inclusive")
+            ratio += f" ({low:.2f} to {high:.2f})"
         return [self.name, f"{self.value:.4g} {self.unit}", f"{self.reference:.4g} {self.unit}", ratio, self.target, holds]
 
 
@@ -96,7 +118,7 @@ def text_table(rows: Iterable[Row]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def markdown(rows: Sequence[Row], seconds: float) -> str:
+def markdown(page: Page, rows: Sequence[Row], seconds: float) -> str:
     """Returns the page of results."""
     lines = [HEADER, ["---"] * len(HEADER), *(row.to_cells() for row in rows)]
     table = ["| " + " | ".join(line) + " |" for line in lines]
@@ -105,19 +127,21 @@ def markdown(rows: Sequence[Row], seconds: float) -> str:
     ]
     return "\n".join(
         [
-            "# The spine, beside bare references", "", "Written by `make bench`. Only the ratios mean something on another machine.", "",
-            *table, "", "What each is measured against:", "", *against, "", *(f"- {line}" for line in describe_machine(seconds)), "",
+            f"# {page.title}", "", f"Written by `{page.command}`. Only the ratios mean something on another machine.", "",
+            *table, "", "What each is measured against:", "", *against, "", *page.notes,
+            *(f"- {line}" for line in describe_machine(page, seconds)), "",
         ]
     )  # fmt: skip
 
 
-def describe_machine(seconds: float) -> list[str]:
+def describe_machine(page: Page, seconds: float) -> list[str]:
     """Returns lines that say where and when this ran."""
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    versions = f"; {page.versions}" if page.versions else ""
     return [
         f"Machine: {_cpu_name()}, {os.cpu_count()} cores, torch on {torch.get_num_threads()} of them, accelerator: {cuda}, load at the end {load}",
-        f"Versions: Muse {muse.__version__}, Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, gymnasium {gymnasium.__version__}",
+        f"Versions: Muse {muse.__version__}, Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, gymnasium {gymnasium.__version__}{versions}",
         f"Date: {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, took {seconds:.0f} s",
     ]
 
@@ -131,10 +155,11 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def write(folder: Path, rows: Sequence[Row], seconds: float) -> None:
-    """Writes `latest.json` and `spine.md`."""
+def write(folder: Path, page: Page, rows: Sequence[Row], seconds: float) -> None:
+    """Writes the rows and the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {"latest.json": json.dumps([row.to_dict() for row in rows], indent=2) + "\n", "spine.md": markdown(rows, seconds)}
+    data = json.dumps([row.to_dict() for row in rows], indent=2) + "\n"
+    files = {page.data: data, page.table: markdown(page, rows, seconds)}
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
 

@@ -51,7 +51,12 @@ class Timing:
         return [a / b for a, b in zip(self.seconds[side], self.seconds[reference], strict=True)]
 
 
-def interleave(sides: Mapping[str, Callable[[], object]], effort: Effort, finish: Callable[[], object] | None = None) -> Timing:
+def interleave(
+    sides: Mapping[str, Callable[[], object]],
+    effort: Effort,
+    finish: Callable[[], object] | None = None,
+    prepare: Callable[[], object] | None = None,
+) -> Timing:
     """Times functions in turns, A B A B ..., so that what else the machine does falls on all of them alike.
 
     A sample is the sum over many short turns, whose order is reversed every other time; hence it holds what a side does only
@@ -61,9 +66,12 @@ def interleave(sides: Mapping[str, Callable[[], object]], effort: Effort, finish
         sides: What to time, by name.
         effort: How often.
         finish: Called at the end of every turn, inside its time: waits for a device that works in the background.
+        prepare: Called before the warm-up and before each sample, outside its time.
     """
     order = list(sides)
     seconds: dict[str, list[float]] = {name: [] for name in order}
+    prepare = prepare or (lambda: None)
+    prepare()
     for _ in range(effort.warmup):
         for name in order:
             _time(sides[name], effort.calls, finish)
@@ -71,6 +79,7 @@ def interleave(sides: Mapping[str, Callable[[], object]], effort: Effort, finish
     for taken in range(effort.samples):
         if taken >= 2 and time.monotonic() - begin > effort.seconds:
             break
+        prepare()
         gc.collect()
         sums = dict.fromkeys(order, 0.0)
         for _ in range(effort.turns):

@@ -16,6 +16,8 @@ from report import Row
 from timing import Effort, interleave
 
 from muse.datasets import NpDataset
+from muse.datasets.dataset import Dataset
+from muse.models.model import Model
 from muse.trainers import Trainer
 from muse.trainers.optimizers import SingleOptimizer
 from muse.trainers.stop_signals import StopSignals
@@ -28,6 +30,7 @@ WHAT = f"BC-RNN (LSTM 2x400), batch {square.BATCH}, horizon {square.HORIZON}"
 LEARNING_RATE = 1e-3
 #: Steps of a sample, as many as lie between two scalars of a recipe.
 STEPS = 20
+NO_BF16 = "this CPU does not compute in bf16 (no avx512_bf16, no amx)"
 #: Largest relative difference of the losses of one step that leaves two curves equal.
 CURVE_TOLERANCE = 0.05
 
@@ -46,7 +49,12 @@ class LossCurve(Writer):
 
 @contextlib.contextmanager
 def make_step(
-    dataset: NpDataset, writers: list[Writer], write_every: int, autocast: str | None = None, device: str = "cpu"
+    model: Model,
+    dataset: Dataset,
+    writers: list[Writer],
+    write_every: int,
+    autocast: str | None = None,
+    learning_rate: float = LEARNING_RATE,
 ) -> Iterator[Callable[[], None]]:
     """Makes a trainer as recipes do, and gives what `Trainer.run` does for each step: batch, loss, optimiser, scalars.
 
@@ -54,11 +62,10 @@ def make_step(
     """
     options = d(
         max_steps=10**9, save_every_n_steps=0, log_every_n_steps=0, write_to_tensorboard_every_n_train_steps=write_every, autocast=autocast,
-        optimizer=d(cls=SingleOptimizer, base_optimizer=d(cls=torch.optim.Adam, lr=LEARNING_RATE)),
+        optimizer=d(cls=SingleOptimizer, base_optimizer=d(cls=torch.optim.Adam, lr=learning_rate)),
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         writer = WriterGroup([*writers, make_writer(folder)])
-        model = square.make_bc_rnn(dataset.env_spec, device)
         trainer = Trainer(options, model=model, datasets_train=[dataset], writer=writer, folder=Path(folder), seed=0)
         stop = StopSignals()
         yield lambda: trainer._advance(stop)
@@ -101,7 +108,7 @@ def measure_train_step(quick: bool) -> list[Row]:
     dataset = square.make_dataset(square.make_spec())
     curve, losses, every = LossCurve(), [], 2 if quick else STEPS
     effort = Effort(samples=12, turns=STEPS, warmup=5, seconds=90).quickened(quick)
-    with make_step(dataset, [curve], write_every=every) as step:
+    with make_step(square.make_bc_rnn(dataset.env_spec), dataset, [curve], write_every=every) as step:
         timing = interleave({"muse": step, "bare": make_bare_step(dataset, losses, every)}, effort)
     if not np.allclose(curve.losses, losses, rtol=1e-3) or len(curve.losses) != len(losses):
         raise RuntimeError(f"both sides were to learn the same; losses {curve.losses} and {losses}")
@@ -120,14 +127,14 @@ def _measure_bf16(device: str, quick: bool) -> Row:
     name, target = f"{BF16_NAME}: {WHAT}, on {device}", ">= 1.4"
     against = "the same step of the trainer in fp32, on the same windows, at an equal loss curve."
     if device == "cpu" and not cpu_has_bfloat16():
-        return Row(name, "ms", target, against, note="this CPU does not compute in bf16 (no avx512_bf16, no amx)")
+        return Row(name, "ms", target, against, note=NO_BF16)
     dataset = square.make_dataset(square.make_spec())
     curves = LossCurve(), LossCurve()
     on_cuda = device == "cuda"
     effort = Effort(samples=12, turns=STEPS, calls=10 if on_cuda else 1, seconds=90).quickened(quick)
     with contextlib.ExitStack() as stack:
         fp32, bf16 = (
-            stack.enter_context(make_step(dataset, [curve], 5, autocast, device))
+            stack.enter_context(make_step(square.make_bc_rnn(dataset.env_spec, device), dataset, [curve], 5, autocast))
             for curve, autocast in zip(curves, (None, "bf16"), strict=True)
         )
         timing = interleave({"bf16": bf16, "fp32": fp32}, effort, torch.cuda.synchronize if on_cuda else None)

@@ -32,8 +32,9 @@ def test_sides_take_turns_in_alternating_order(modules):
     _, timing = modules
     called = []
     effort = timing.Effort(samples=2, turns=2, calls=3, warmup=1)
-    found = timing.interleave({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, effort)
-    assert "".join(called) == "aaabbb" + 2 * "aaabbbbbbaaa"
+    sides = {name: lambda name=name: called.append(name) for name in "ab"}
+    found = timing.interleave(sides, effort, prepare=lambda: called.append("|"))
+    assert "".join(called) == "|aaabbb" + 2 * "|aaabbbbbbaaa"
     assert [len(found.seconds[side]) for side in "ab"] == [2, 2]
 
 
@@ -60,9 +61,18 @@ def test_a_row_that_was_not_measured_says_why(modules, tmp_path):
     report, _ = modules
     row = report.Row("bf16", "ms", ">= 1.4", "fp32.", note="no bf16 here")
     assert row.holds is None and row.to_dict()["note"] == "no bf16 here"
-    report.write(tmp_path, [row], seconds=1.0)
-    assert json.loads((tmp_path / "latest.json").read_text()) == [row.to_dict()]
-    assert "| bf16 |  |  |  | >= 1.4 | not measured |" in (tmp_path / "spine.md").read_text()
+    page = report.Page("Title", "make it", "page.md", "rows.json", ["A note.", ""], "other 1.0")
+    report.write(tmp_path, page, [row], seconds=1.0)
+    assert json.loads((tmp_path / "rows.json").read_text()) == [row.to_dict()]
+    text = (tmp_path / "page.md").read_text()
+    assert text.startswith("# Title\n\nWritten by `make it`.") and "\nA note.\n\n- Machine" in text and "; other 1.0\n" in text
+    assert "| bf16 |  |  |  | >= 1.4 | not measured |" in text
+
+
+def test_a_row_without_samples_shows_its_ratio(modules):
+    report, _ = modules
+    row = report.Row("what", "nats", "<= 1", "seeds.", value=1e-6, reference=0.1)
+    assert row.to_cells() == ["what", "1e-06 nats", "0.1 nats", "1.0e-05", "<= 1", "yes"]
 
 
 def test_a_part_is_written_only_where_it_is_asked_for(tmp_path):

@@ -9,13 +9,14 @@ STEPS ?= 2000
 EVAL_EPISODES ?= 100
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test test-all check bench format build clean
+.PHONY: help setup demo test test-all check bench bench-square format build clean
 help:
 	@echo "make demo      collect, train and evaluate a policy on the point mass (some minutes, two CPU cores)"
 	@echo "make test      the test suite (minutes, no network, no display)"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make check     lint, types"
 	@echo "make bench     speed against references, written to benchmarks/results/latest.json"
+	@echo "make bench-square  speed beside robomimic's, written to benchmarks/results/square_speed.json (a quarter of an hour)"
 	@echo "make format    format the code"
 	@echo "make build     wheel and sdist, installed into an empty environment and tried"
 	@echo "make setup     .venv with every extra that needs no hardware"
@@ -51,6 +52,9 @@ check: $(VENV)/dev
 
 bench: $(VENV)/dev
 	@$(BIN)/python benchmarks/spine.py
+
+bench-square: $(VENV)/dev
+	@$(BIN)/python benchmarks/square_speed.py
 
 format: $(VENV)/dev
 	@$(BIN)/ruff check --fix -q .

@@ -1,6 +1,7 @@
-"""From a resolved params tree to objects, in a straight line: spec, env, datasets, model, statistics, policies, reward.
+"""From a resolved params tree to objects, in a straight line: spec, datasets, model, policies, reward, envs.
 
-Each object is made from those above it; nothing looks back.
+Each object is made from those above it; nothing looks back. Environments come last: a simulator in processes of its own takes long to
+begin, and nothing but their spec is needed before.
 """
 
 from __future__ import annotations
@@ -146,16 +147,13 @@ def assemble(
     env_spec = extend_spec(own_spec, params)
 
     experiment = Experiment(params, name, seed, env_spec, own_spec, env_group, allow_mismatch)
-    if with_env and env_group is not None:
-        experiment.vector_env = _make_vector_env(params, env_group, own_spec, num_envs)
-        if is_group(params.get("env_holdout")):
-            experiment.env_holdout = _make_vector_env(params, params["env_holdout"], own_spec, num_envs)
     if with_datasets:
         experiment.datasets_train = make_datasets(params, "dataset_train", env_spec)
         experiment.datasets_holdout = make_datasets(params, "dataset_holdout", env_spec, experiment.datasets_train)
-        for dataset in experiment.datasets_train:
-            before = getattr(dataset, "meta", {}).get("fingerprint", {})
-            check_same_env("the data of dataset_train", before, recorded_fingerprint(experiment), allow_mismatch)
+        now = recorded_fingerprint(experiment)
+        for key, datasets in (("dataset_train", experiment.datasets_train), ("dataset_holdout", experiment.datasets_holdout)):
+            for dataset in datasets:
+                check_same_env(f"the data of {key}", getattr(dataset, "meta", {}).get("fingerprint", {}), now, allow_mismatch)
     if with_model and is_group(params.get("model")):
         experiment.model = make_model(params["model"], env_spec, seed)
         _check_horizons(experiment)
@@ -166,6 +164,10 @@ def assemble(
     if is_group(params.get("reward")):
         experiment.reward = build(params["reward"], env_spec, where="reward")
     _check_sampling(experiment)
+    if with_env and env_group is not None:
+        experiment.vector_env = _make_vector_env(params, env_group, own_spec, num_envs)
+        if is_group(params.get("env_holdout")):
+            experiment.env_holdout = _make_vector_env(params, params["env_holdout"], own_spec, num_envs)
     return experiment
 
 

@@ -123,7 +123,8 @@ def test_data_of_another_environment_is_refused_unless_allowed(params, caplog):
     assert not caplog.records
     assemble(other, with_env=False, with_model=False, allow_mismatch=True)
     assert [r.getMessage() for r in caplog.records] == [
-        "the data of dataset_train was made in another environment: ego_speed 0.025, now 0.05"
+        f"the data of {key} was made in another environment: ego_speed 0.025, now 0.05"
+        for key in ("dataset_train", "dataset_holdout")
     ]
 
 

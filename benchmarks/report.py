@@ -140,13 +140,14 @@ def describe_machine(page: Page, seconds: float) -> list[str]:
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     versions = f"; {page.versions}" if page.versions else ""
     return [
-        f"Machine: {_cpu_name()}, {os.cpu_count()} cores, torch on {torch.get_num_threads()} of them, accelerator: {cuda}, load at the end {load}",
+        f"Machine: {cpu_name()}, {os.cpu_count()} cores, torch on {torch.get_num_threads()} of them, accelerator: {cuda}, load at the end {load}",
         f"Versions: Muse {muse.__version__}, Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, gymnasium {gymnasium.__version__}{versions}",
         f"Date: {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, took {seconds:.0f} s",
     ]
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Returns what the processor calls itself."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8").splitlines():

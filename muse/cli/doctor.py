@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from muse.experiments.provenance import package_version
+from muse.utils.graphics import graphics
 
 _DESCRIPTION = """Print versions and devices, which parts work on this machine, and how to mend what does not.
 
@@ -86,6 +87,14 @@ def examine() -> Iterator[Finding]:
     git = shutil.which("git")
     yield Finding(
         "git", git or "not found: runs cannot record their commit", bool(git), "" if git else "apt-get install git", is_core=False
+    )
+    how = graphics()
+    yield Finding(
+        "pictures of simulators",
+        "none: RobosuiteEnv works from state alone" if how == "disable" else f"drawn off the screen by {how}",
+        how != "disable",
+        "apt-get install libosmesa6, to draw in software" if how == "disable" else "",
+        is_core=False,
     )
     screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     yield Finding(

@@ -27,7 +27,11 @@ export = bc_rnn_gmm.export & d(
         ema_decay=0.999,
         optimizer=d(
             base_optimizer=d(lr=1e-3),
-            base_scheduler=d(cls=CosineRate, warmup_steps=200, total_steps=F("trainer/max_steps")),
+            base_scheduler=d(
+                cls=CosineRate,
+                warmup_steps=F("trainer/max_steps", lambda steps: min(200, steps // 10)),
+                total_steps=F("trainer/max_steps"),
+            ),
         ),
     ),
 )

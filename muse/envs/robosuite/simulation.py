@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from ctypes.util import find_library
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy as np
 from muse.envs.env import EnvError
 from muse.envs.robosuite.tasks import TASKS
 from muse.utils.errors import nearest
+from muse.utils.graphics import graphics
 from muse.utils.optional import require
 
 #: What poses relative to the hand are made of.
@@ -37,14 +36,6 @@ def import_robosuite(wanted_by: str) -> Any:
     finally:
         # robosuite writes its own choice there, which worker processes would inherit.
         os.environ["MUJOCO_GL"] = chosen or graphics()
-
-
-def graphics() -> str:
-    """Returns how MuJoCo can draw off the screen: `egl` (a graphics device), `osmesa` (in software) or `disable` (not at all)."""
-    has_device = any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/dri"))
-    if has_device and find_library("EGL"):
-        return "egl"
-    return "osmesa" if find_library("OSMesa") else "disable"
 
 
 def _only_errors(record: logging.LogRecord) -> bool:

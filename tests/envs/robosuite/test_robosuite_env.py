@@ -8,11 +8,12 @@ from attrdict import AttrDict as d
 
 from muse.envs.env import EnvError, default_env_params, make, make_env_spec
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
-from muse.envs.robosuite.simulation import Simulation, graphics, order_object_names
+from muse.envs.robosuite.simulation import Simulation, order_object_names
 from muse.envs.robosuite.sizes import EXTRA_OBSERVATIONS, _look_up, sizes_of
 from muse.envs.robosuite.tasks import TASKS
 from muse.testing import check_env
 from muse.utils.attrdicts import flatten
+from muse.utils.graphics import graphics
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, reason="robosuite is not installed")
 draws = pytest.mark.skipif(graphics() == "disable", reason="no off-screen graphics: apt-get install libosmesa6")

@@ -142,7 +142,12 @@ class EnvSpec(BaseClass):
     """
 
     predefined_arguments = [
-        Argument("names_shapes_limits_dtypes", type=list, required=True, help="tuples (name, shape, (low, high), dtype[, unit[, description]])"),
+        Argument(
+            "names_shapes_limits_dtypes",
+            type=list,
+            required=True,
+            help="tuples (name, shape, (low, high), dtype[, unit[, description]])",
+        ),
         Argument("observation_names", type=list, default=[], element_type=str, help="seen by the policy at every step"),
         Argument(
             "output_observation_names",

@@ -118,7 +118,9 @@ def test_a_fingerprint_holds_class_options_and_versions(params):
 def test_data_of_another_environment_is_refused_unless_allowed(params, caplog):
     assemble(changed(params, env_train=params["env_train"] & d(num_steps=50)), with_env=False, with_model=False)
     other = changed(params, env_train=params["env_train"] & d(ego_speed=0.05))
-    with pytest.raises(FingerprintError, match="the data of dataset_train: made in another environment: ego_speed 0.025, now 0.05"):
+    with pytest.raises(
+        FingerprintError, match="the data of dataset_train: made in another environment: ego_speed 0.025, now 0.05"
+    ):
         assemble(other, with_env=False, with_model=False)
     assert not caplog.records
     assemble(other, with_env=False, with_model=False, allow_mismatch=True)

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, r
 draws = pytest.mark.skipif(graphics() == "disable", reason="no off-screen graphics: apt-get install libosmesa6")
 
 #: Down, then aside with the gripper closing.
-ACTIONS = [np.array([[0.3, 0.5, -0.8, 0.1, -0.2, 0.4, -1.0]], np.float32), np.array([[-0.2, 0.9, 0.0, 0.0, 0.3, -0.4, 1.0]], np.float32)]
+ACTIONS = [
+    np.array([[0.3, 0.5, -0.8, 0.1, -0.2, 0.4, -1.0]], np.float32),
+    np.array([[-0.2, 0.9, 0.0, 0.0, 0.3, -0.4, 1.0]], np.float32),
+]
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 
 from muse.envs.env import EnvError
 from muse.envs.robosuite.tasks import TASKS
-from muse.utils.errors import nearest
+from muse.utils.errors import MissingExtraError, nearest
 from muse.utils.graphics import graphics
 from muse.utils.optional import require
 
+#: The first Python that the extra is not to be had for.
+TOO_NEW_PYTHON = (3, 13)
 #: What poses relative to the hand are made of.
 _HAND = ("eef_pos", "eef_quat")
 
@@ -33,6 +36,11 @@ def import_robosuite(wanted_by: str) -> Any:
         os.environ.setdefault("PYOPENGL_PLATFORM", os.environ["MUJOCO_GL"])
     try:
         return require("robosuite", "robosuite", wanted_by)
+    except MissingExtraError as error:
+        if sys.version_info < TOO_NEW_PYTHON:
+            raise
+        expected = "Python 3.10 to 3.12: robosuite wants packages that have no wheels for later ones"
+        raise MissingExtraError(wanted_by, error.got, expected, "an environment of its own with Python 3.12") from error
     finally:
         # robosuite writes its own choice there, which worker processes would inherit.
         os.environ["MUJOCO_GL"] = chosen or graphics()

@@ -1,6 +1,7 @@
 """RobosuiteEnv against its contract, against robosuite's own step, and against independent geometry."""
 
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ from attrdict import AttrDict as d
 
 from muse.envs.env import EnvError, default_env_params, make, make_env_spec
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
-from muse.envs.robosuite.simulation import Simulation, order_object_names
+from muse.envs.robosuite.simulation import Simulation, import_robosuite, order_object_names
 from muse.envs.robosuite.sizes import EXTRA_OBSERVATIONS, _look_up, sizes_of
 from muse.envs.robosuite.tasks import TASKS
 from muse.testing import check_env
 from muse.utils.attrdicts import flatten
+from muse.utils.errors import MissingExtraError
 from muse.utils.graphics import graphics
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, reason="robosuite is not installed")
@@ -260,3 +262,12 @@ def test_pictures_show_the_scene():
 def test_what_cannot_be_says_why(params, message):
     with pytest.raises(EnvError, match=message):
         make(RobosuiteEnv, d(params))
+
+
+def test_a_python_that_is_too_new_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "robosuite", None)
+    with pytest.raises(MissingExtraError, match=r"try: pip install -e '.\[robosuite\]'"):
+        import_robosuite("RobosuiteEnv")
+    monkeypatch.setattr(sys, "version_info", (3, 13))
+    with pytest.raises(MissingExtraError, match="expected Python 3.10 to 3.12"):
+        import_robosuite("RobosuiteEnv")

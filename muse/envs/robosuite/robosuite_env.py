@@ -63,7 +63,7 @@ class RobosuiteEnv(Env):
         Argument("offscreen_ego_camera_name", type=str, default="robot0_eye_in_hand", help="camera of 'ego_image'"),
         Argument("render", type=bool, default=False, help="show a window (render() works without)"),
         Argument("onscreen_camera_name", type=str, default="agentview", help="camera of the window"),
-        Argument("render_size", type=int, default=512, help="width and height of what render() and the window show", unit="px"),
+        Argument("render_size", type=int, default=256, help="width and height of what render() and the window show", unit="px"),
         Argument("enable_preset_sweep", type=bool, default=False, help="evaluate on a grid of starts (NutAssemblySquare)"),
         Argument("preset_sweep_pos", type=int, default=5, help="positions in the grid"),
         Argument("preset_sweep_ori", type=int, default=10, help="orientations in the grid"),

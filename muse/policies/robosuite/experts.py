@@ -13,15 +13,13 @@ from muse.policies.robosuite.waypoint_policy import (
     Seen,
     Waypoint,
     WaypointPolicy,
-    nearest_turn,
+    reachable_turn,
     wrap,
     yaw_of,
     yaw_of_hand,
 )
 
 HOVER, DESCEND, GRASP, LIFT, CARRY, LOWER, RELEASE = range(7)
-#: Gap between fingers that hold nothing [m].
-_EMPTY = 0.012
 #: Steps in which the fingers close on a thing, or leave it.
 _CLOSING = 8
 #: Steps in which the hand is down at the thing, or something is in its way.
@@ -37,6 +35,8 @@ class PickExpert(WaypointPolicy):
     above: float
     at: float
     free: float
+    #: Gaps between fingers that hold the thing as they should [m].
+    holds: tuple[float, float]
 
     @abstractmethod
     def grasp_point(self, seen: Seen) -> np.ndarray:
@@ -58,7 +58,8 @@ class PickExpert(WaypointPolicy):
         """See `WaypointPolicy.advance`."""
         phase, point = progress.phase, self.grasp_point(seen)
         if phase > GRASP:
-            if phase != RELEASE and (seen.gap < _EMPTY or np.linalg.norm(point - seen.hand) > _LOST):
+            is_held = self.holds[0] < seen.gap < self.holds[1] and np.linalg.norm(point - seen.hand) < _LOST
+            if phase != RELEASE and not is_held:
                 return HOVER
             if phase == LIFT:
                 return CARRY if seen.object[2] > self.free else LIFT
@@ -97,7 +98,7 @@ class LiftExpert(PickExpert):
     """Solves Lift: grasps the cube and lifts it."""
 
     object_size = 10
-    above, at, free = 0.9, 0.825, 0.95
+    above, at, free, holds = 0.9, 0.825, 0.95, (0.03, 0.06)
 
     def grasp_point(self, seen: Seen) -> np.ndarray:
         """The middle of the cube."""
@@ -105,14 +106,14 @@ class LiftExpert(PickExpert):
 
     def grasp_yaw(self, seen: Seen) -> float:
         """Along the sides of the cube."""
-        return nearest_turn(yaw_of(seen.object[3:7]), np.pi / 2, 0.0)
+        return reachable_turn(yaw_of(seen.object[3:7]), np.pi / 2, yaw_of_hand(seen.hand_quat))
 
 
 class CanExpert(PickExpert):
     """Solves PickPlaceCan: grasps the can and lets it go over its bin."""
 
     object_size = 14
-    above, at, free = 0.98, 0.865, 0.97
+    above, at, free, holds = 0.98, 0.865, 0.97, (0.03, 0.07)
     #: Middle of the can's bin [m], and the heights at which the can is carried and let go.
     BIN, CARRIED, DROPPED = np.array([0.198, 0.403]), 1.0, 0.9
 
@@ -149,7 +150,7 @@ class SquareExpert(PickExpert):
     """Solves NutAssemblySquare: grasps the nut by its handle, carries it over the square peg, lowers it and lets go."""
 
     object_size = 14
-    above, at, free = 0.92, 0.831, 0.95
+    above, at, free, holds = 0.92, 0.831, 0.95, (0.012, 0.05)
     #: Middle of the peg and height of its top [m], world frame.
     PEG, PEG_TOP = np.array([0.23, 0.1]), 0.95
     #: Heights of the nut above the peg and at its foot [m].
@@ -165,8 +166,8 @@ class SquareExpert(PickExpert):
         return seen.object[:3] + self.HANDLE * np.array([np.cos(yaw), np.sin(yaw), 0.0])
 
     def grasp_yaw(self, seen: Seen) -> float:
-        """Fingers on both sides of the handle, the hand as near to its rest as that goes."""
-        return nearest_turn(yaw_of(seen.object[3:7]), np.pi, 0.0)
+        """Fingers on both sides of the handle."""
+        return reachable_turn(yaw_of(seen.object[3:7]), np.pi, yaw_of_hand(seen.hand_quat))
 
     def advance_holding(self, seen: Seen, progress: Progress) -> int:
         """See `PickExpert.advance_holding`."""

@@ -20,6 +20,8 @@ from muse.utils.attrdicts import Batch
 #: What an action of 1 asks of the controller in a step: metres along, radians about each axis.
 METRES, RADIANS = 0.05, 0.5
 OPEN, CLOSE = -1.0, 1.0
+#: How far beyond the smallest range of turns that takes hold of everything a hand may go [rad].
+_TURN_MARGIN = 0.35
 #: A slip turns the hand less than it moves it.
 _SLIP_AXES = np.array([1, 1, 1, 0.3, 0.3, 0.3])
 
@@ -180,9 +182,15 @@ def wrap(angle: float, period: float) -> float:
     return float((angle + period / 2) % period - period / 2)
 
 
-def nearest_turn(yaw: float, symmetry: float, reference: float) -> float:
-    """Returns the angle nearest to `reference` among `yaw` plus the multiples of `symmetry`."""
-    return reference + wrap(yaw - reference, symmetry)
+def reachable_turn(yaw: float, symmetry: float, now: float) -> float:
+    """Returns an angle among `yaw` plus the multiples of `symmetry`: the one nearest to `now` that the hand can be turned to.
+
+    Nearest to where the hand is, not to its rest: once it has begun to turn to one side, that side stays the right one, and who
+    learns from it need not decide anew in every step.
+    """
+    limit = symmetry / 2 + _TURN_MARGIN
+    turn = now + wrap(yaw - now, symmetry)
+    return turn - np.sign(turn) * symmetry if abs(turn) > limit else turn
 
 
 def turn_to(now: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.vector_env import VectorEnv
 from muse.policies.policy import PolicyError
 from muse.policies.robosuite.experts import CanExpert, LiftExpert, SquareExpert
-from muse.policies.robosuite.waypoint_policy import nearest_turn, pointing_down, turn_to, wrap, yaw_of, yaw_of_hand
+from muse.policies.robosuite.waypoint_policy import pointing_down, reachable_turn, turn_to, wrap, yaw_of, yaw_of_hand
 from muse.rollouts.evaluation import evaluate
 from muse.rollouts.loop import rollout
 
@@ -42,8 +42,11 @@ def test_yaws(yaw, reference):
     # A hand that points down is one turned about x by half a turn, and then about the vertical.
     expected = Rotation.from_euler("z", yaw) * Rotation.from_quat(pointing_down(0.0))
     assert (expected.inv() * Rotation.from_quat(pointing_down(yaw))).magnitude() < 1e-6
-    near = nearest_turn(yaw, np.pi / 2, reference)
-    assert abs(near - reference) <= np.pi / 4 + 1e-9 and abs(wrap(near - yaw, np.pi / 2)) < 1e-9
+    now = wrap(reference, np.pi)
+    turn = reachable_turn(yaw, np.pi, now)
+    assert abs(turn) <= np.pi / 2 + 0.35 + 1e-9 and abs(wrap(turn - yaw, np.pi)) < 1e-9
+    # A hand that turns there goes on to the same turn.
+    assert reachable_turn(yaw, np.pi, now + 0.3 * (turn - now)) == pytest.approx(turn)
 
 
 def test_an_expert_of_another_task_says_so():

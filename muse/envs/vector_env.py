@@ -48,15 +48,13 @@ class VectorEnv(BaseClass):
             obs, goal, done = env.step(action)
             env.failures                        # {2: EnvFailure("env 2 of a VectorEnv: its process was killed by SIGSEGV")}
 
-    Attributes:
-        presets: The starts that an evaluation goes through (`Env.get_presets`), None for random ones.
-
     Args:
         params: The options.
         env_params: The env's group: its class, or dotted name, under `cls`, and its options.
         env_spec: The spec of one env.
 
     Attributes:
+        presets: The starts that an evaluation goes through (`Env.get_presets`), None for random ones.
         failures: Why each row that failed did so, by row, until the row is reset. Such a row reads as zeros, and as done.
 
     Raises:

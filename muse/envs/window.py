@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ class Window:
 
     def __init__(self, title: str, fps: int = 30) -> None:
         hush_pygame()
+        # SDL would draw through OpenGL, which ends the process where a simulator draws in software (OSMesa).
+        os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
         self._pygame = require("pygame", "window", "render=True")
         self._title, self._fps = title, fps
         self._screen: Any = None

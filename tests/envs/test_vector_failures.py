@@ -57,10 +57,18 @@ def wait_until_dead(processes, seconds):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind():
-    shared = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
+    """No process of this test, and no shared memory of this program (others on the machine, other workers of the tests, have theirs)."""
+    children, shared = set(multiprocessing.active_children()), shared_memory()
     yield
-    assert not multiprocessing.active_children()
-    assert not shared or set(os.listdir("/dev/shm")) <= shared
+    assert set(multiprocessing.active_children()) <= children
+    assert shared_memory() <= shared
+
+
+def shared_memory():
+    """Returns the files of shared memory that this process has open or mapped."""
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    return {line.split(maxsplit=5)[5] for line in lines if "/dev/shm/" in line and "(deleted)" not in line}
 
 
 @pytest.mark.parametrize(("mode", "trouble"), CASES)

@@ -40,12 +40,13 @@ class RobosuiteEnv(Env):
     the episode ends in the first such state; without, and where there is none, it is truncated after `num_steps`.
 
     Presets: `initial_state` `(S,)`; or `objects/position` `(n, 3)` [m] and `objects/orientation` `(n, 4)` (x, y, z, w), world
-    frame, of the objects at rest, the rest being drawn. Random resets are those of the task itself.
+    frame, of the objects at rest, the rest being drawn. Random resets are those of the task itself. With noise on the actions, a
+    seed is needed besides to play an episode again.
     """
 
     predefined_arguments = [
         Argument("env_name", type=str, default="NutAssemblySquare", help="task of robosuite (Lift, Stack, PickPlaceCan, ...)"),
-        Argument("robots", default="Panda", help="a robot of robosuite, or a list of them for tasks of two arms"),
+        Argument("robots", type=list, default=["Panda"], element_type=str, help="robots of robosuite; two for most tasks of two arms"),
         Argument("controller", type=str, help="composite controller of robosuite, or path of a JSON file; none: the robot's own"),
         Argument("control_frequency", type=int, default=20, help="actions a second", unit="Hz"),
         Argument("num_steps", type=int, default=400, help="length after which an episode is truncated", unit="steps"),
@@ -72,7 +73,7 @@ class RobosuiteEnv(Env):
     fingerprint_packages = ("robosuite", "mujoco")
     cosmetic_params = (
         *Env.cosmetic_params, "onscreen_camera_name", "render_size", "num_steps", "done_on_success", "extra_observations",
-        "parse_objects", "imgs", "ego_imgs", "enable_preset_sweep", "preset_sweep_pos", "preset_sweep_ori",
+        "parse_objects", "imgs", "ego_imgs", "img_width", "img_height", "enable_preset_sweep", "preset_sweep_pos", "preset_sweep_ori",
     )  # fmt: skip
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
@@ -113,13 +114,14 @@ class RobosuiteEnv(Env):
         pictures = [name for name, wanted in (("image", "imgs"), ("ego_image", "ego_imgs")) if params[wanted]]
         leaves += [(name, (params["img_height"], params["img_width"], 3), (0, 255), np.uint8) for name in pictures]
         observations = [leaf[0] for leaf in leaves]
-        meaning = _POSE_ACTION if sizes.action == 7 and params["controller"] is None else "as robosuite's controller takes it"
+        low, high = sizes.action_limits
+        meaning = _POSE_ACTION if len(low) == 7 and params["controller"] is None else "as robosuite's controller takes it"
         return AttrDict(
             cls=EnvSpec,
             names_shapes_limits_dtypes=[
                 *leaves,
                 ("initial_state", (sizes.state,), _INFINITE, np.float64, "", "time, joint positions and velocities of MuJoCo"),
-                ("action", (sizes.action,), (-1, 1), np.float32, "", meaning),
+                ("action", (len(low),), (low, high), np.float32, "", meaning),
                 ("reward", (1,), _INFINITE if params["reward_shaping"] else (0, 1), np.float32),
                 ("truncated", (1,), (0, 1), bool),
             ],
@@ -138,7 +140,7 @@ class RobosuiteEnv(Env):
         """
         if not params["enable_preset_sweep"]:
             return None
-        starts = preset_sweep(params["env_name"], params["preset_sweep_pos"], params["preset_sweep_ori"])
+        starts = preset_sweep(params["env_name"], max(1, params["preset_sweep_pos"]), max(1, params["preset_sweep_ori"]))
         if not starts:
             where = f"RobosuiteEnv({params['env_name']}): enable_preset_sweep"
             raise EnvError(where, "no grid of starts for this task", "NutAssemblySquare, or enable_preset_sweep=False")
@@ -161,6 +163,9 @@ class RobosuiteEnv(Env):
         shapes = {"initial_state": state.shape, **({"objects/position": (n, 3), "objects/orientation": (n, 4)} if n else {})}
         given = read_presets(presets, shapes, f"{self._where}.reset")
         values = {name: self._read_preset(name, value, shapes[name]) for name, value in given.items()}
+        if "initial_state" in values and len(values) > 1:
+            other = next(name for name in values if name != "initial_state")
+            raise EnvError(f"{self._where}.reset: presets", f"'initial_state' and '{other}'", "one of the two")
         if seed is not None:
             self._rng = make_generator(seed, "env")
         simulation.reset(self._rng)
@@ -179,8 +184,8 @@ class RobosuiteEnv(Env):
         check_running(self._is_running, f"{self._where}.step")
         value = read_action(self.env_spec, action, f"{self._where}.step")["action"].astype(np.float64)
         if self.pos_noise_std or self.ori_noise_std:
-            value[:3] += self.pos_noise_std * self._rng.standard_normal(3)
-            value[3:6] += self.ori_noise_std * self._rng.standard_normal(3)
+            noise = self._rng.standard_normal(6) * np.repeat([self.pos_noise_std, self.ori_noise_std], 3)
+            value[:6] += noise[: len(value)]
         reward = self._simulation.step(np.clip(value, self._simulation.low, self._simulation.high))
         self._steps += 1
         solved = self.done_on_success and self._simulation.is_success()
@@ -240,14 +245,22 @@ class RobosuiteEnv(Env):
         return {name: np.asarray(values[name], self.env_spec.leaf(name).dtype)[None] for name in names}
 
     def _read_preset(self, name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-        array = np.asarray(value, np.float64)
+        where = f"{self._where}.reset: preset '{name}'"
+        try:
+            array = np.asarray(value, np.float64)
+        except (TypeError, ValueError) as error:
+            raise EnvError(where, f"a {type(value).__name__}", f"finite numbers of shape {shape}") from error
         if array.shape != shape or not np.isfinite(array).all():
             got = f"shape {array.shape}" if array.shape != shape else "NaN or infinity"
-            raise EnvError(f"{self._where}.reset: preset '{name}'", got, f"finite numbers of shape {shape}")
+            raise EnvError(where, got, f"finite numbers of shape {shape}")
+        if name == "objects/orientation" and not np.linalg.norm(array, axis=-1).all():
+            raise EnvError(where, "a quaternion of zeros", "(x, y, z, w), of any length but 0")
         return array
 
     def _check_options(self) -> None:
-        for name in ("control_frequency", "num_steps", "img_width", "img_height", "render_size"):
+        for name in (
+            "control_frequency", "num_steps", "img_width", "img_height", "render_size", "preset_sweep_pos", "preset_sweep_ori",
+        ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise EnvError(f"{self._where}: {name}", str(getattr(self, name)), "at least 1")
         for name in ("pos_noise_std", "ori_noise_std"):
@@ -271,5 +284,7 @@ def _extras(params: Mapping[str, Any], sizes: Sizes, where: str) -> dict[str, tu
             got = f"no observation '{name}'{nearest(name, known)}"
             raise EnvError(f"{where}: extra_observations", got, "of " + ", ".join(known))
     return {
-        name: (sizes.robot[name], *EXTRA_OBSERVATIONS.get(name, (0, "", ""))[1:]) for name in params["extra_observations"]
-    }  # fmt: skip
+        name: (sizes.robot[name], *EXTRA_OBSERVATIONS.get(name, (0, "", ""))[1:])
+        for name in params["extra_observations"]
+        if name not in sizes.proprioception
+    }

@@ -18,6 +18,8 @@ from muse.utils.optional import require
 
 #: The first Python that the extra is not to be had for.
 TOO_NEW_PYTHON = (3, 13)
+#: Tasks whose resets choose an object, which no state tells: the one with all objects, or with a certain one, does.
+_UNSTEADY = {"NutAssemblySingle", "PickPlaceSingle"}
 #: What poses relative to the hand are made of.
 _HAND = ("eef_pos", "eef_quat")
 
@@ -58,7 +60,7 @@ class Simulation:
 
     Args:
         env_name: The task.
-        robots: Name of a robot, or a list of names.
+        robots: Names of the robots.
         controller: A composite controller of robosuite, path of a JSON file, or None for the robot's own.
         control_frequency: Actions a second [Hz].
         reward_shaping: Dense rewards.
@@ -71,15 +73,17 @@ class Simulation:
     def __init__(
         self,
         env_name: str,
-        robots: str | Iterable[str] = "Panda",
+        robots: Iterable[str] = ("Panda",),
         controller: str | None = None,
         control_frequency: float = 20,
         reward_shaping: bool = False,
     ) -> None:
         robosuite = import_robosuite("RobosuiteEnv")
         where = f"RobosuiteEnv({env_name})"
-        robots = [robots] if isinstance(robots, str) else list(robots)
-        _check_known(where, "task", env_name, robosuite.ALL_ENVIRONMENTS)
+        robots = list(robots)
+        _check_known(where, "task", env_name, set(robosuite.ALL_ENVIRONMENTS) - _UNSTEADY)
+        if not robots:
+            raise EnvError(f"{where}: robots", "none", "one for each arm that the task is for, such as Panda")
         for robot in robots:
             _check_known(f"{where}: robots", "robot", robot, robosuite.ALL_ROBOTS)
         try:
@@ -87,11 +91,16 @@ class Simulation:
         except (AssertionError, OSError, ValueError) as error:
             expected = "a composite controller of robosuite (BASIC, ...), or a JSON file"
             raise EnvError(f"{where}: controller", f"{controller!r} ({error})", expected) from error
-        self.env = robosuite.make(
-            env_name, robots=robots, controller_configs=config, has_renderer=False, has_offscreen_renderer=False,
-            use_camera_obs=False, use_object_obs=True, ignore_done=True, hard_reset=False, reward_shaping=reward_shaping,
-            control_freq=control_frequency, renderer="mujoco", seed=0,
-        )  # fmt: skip
+        try:
+            self.env = robosuite.make(
+                env_name, robots=robots, controller_configs=config, has_renderer=False, has_offscreen_renderer=False,
+                use_camera_obs=False, use_object_obs=True, ignore_done=True, hard_reset=False, reward_shaping=reward_shaping,
+                control_freq=control_frequency, renderer="mujoco", seed=0,
+            )  # fmt: skip
+        except Exception as error:
+            got = f"robosuite cannot build it with {', '.join(robots)} ({type(error).__name__}: {error})"
+            expected = "robots and a controller that are made for the task"
+            raise EnvError(where, got, expected, "one Panda, or two for a task whose name begins with TwoArm") from error
         self.env._update_observables = lambda force=False: None
         self.env._get_observations = lambda force_update=False: {}
         self.reward_shaping = reward_shaping
@@ -180,10 +189,22 @@ class Simulation:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Reverses `save`, in a simulation of the same task and robots."""
+        """Reverses `save`, in a simulation of the same task and robots.
+
+        Raises:
+            EnvError: For a state of another one.
+        """
         import mujoco
 
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        wanted = {
+            "physics": mujoco.mj_stateSize(self.model, kind), "placed": 7 * len(self._placed_ids),
+            "resting_joints": len(self._controllers()), "grippers": len(self._grippers()),
+        }  # fmt: skip
+        for name, size in wanted.items():
+            if len(saved.get(name, ())) != size or name not in saved:
+                got = f"{len(saved[name])} values" if name in saved else "missing"
+                raise EnvError(f"state: '{name}'", got, f"{size}, as get_state of an env of this task and robots gives")
         self._place_bodies(saved["placed"])
         mujoco.mj_setState(self.model, self.data, saved["physics"], kind)
         for controller, joints in zip(self._controllers(), saved["resting_joints"], strict=True):

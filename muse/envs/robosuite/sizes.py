@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from muse.envs.env import EnvError
 from muse.envs.robosuite.simulation import Simulation
 from muse.envs.robosuite.tasks import TASKS
 
@@ -37,14 +40,14 @@ class Sizes:
         object: In `object`.
         num_objects: Objects with a pose of their own.
         state: In a state.
-        action: In an action.
+        action_limits: Of an action, for each of its numbers.
         robot: In each sensor of the robots, by name.
     """
 
     object: int
     num_objects: int
     state: int
-    action: int
+    action_limits: tuple[tuple[float, ...], tuple[float, ...]]
     robot: Mapping[str, int]
 
     @property
@@ -64,13 +67,15 @@ def sizes_of(params: Mapping[str, Any]) -> Sizes:
     Raises:
         EnvError, MissingExtraError: As `Simulation`, for what is not in the table.
     """
-    robots = [params["robots"]] if isinstance(params["robots"], str) else list(params["robots"])
+    if isinstance(params["robots"], str):
+        raise EnvError("RobosuiteEnv: robots", repr(params["robots"]), f"a list, [{params['robots']!r}]")
+    robots = list(params["robots"])
     task = TASKS.get(params["env_name"])
     if task is None or robots != ["Panda"] or params["controller"] is not None:
         return _look_up(params["env_name"], tuple(robots), params["controller"])
     robot = {f"robot0_{end}": size for end, (size, *_) in PROPRIOCEPTION.items()}
     robot.update({name: size for name, (size, *_) in EXTRA_OBSERVATIONS.items()})
-    return Sizes(task.object_size, len(task.objects), task.state_size, 7, robot)
+    return Sizes(task.object_size, len(task.objects), task.state_size, ((-1.0,) * 7, (1.0,) * 7), robot)
 
 
 @lru_cache
@@ -78,6 +83,8 @@ def _look_up(env_name: str, robots: tuple[str, ...], controller: str | None) -> 
     simulation = Simulation(env_name, robots, controller)
     simulation.start()
     values = simulation.observe(simulation.robot_sensor_names)
-    robot = {name: int(values[name].size) for name in simulation.robot_sensor_names}
-    robot.update(dict.fromkeys(("robot0_eef_eul", "robot0_eef_vel_lin", "robot0_eef_vel_ang"), 3))
-    return Sizes(values["object"].size, len(simulation.objects), simulation.get_state().size, len(simulation.low), robot)
+    robot = {name: int(np.size(values[name])) for name in simulation.robot_sensor_names}
+    if "robot0_eef_quat" in robot:
+        robot.update(dict.fromkeys(("robot0_eef_eul", "robot0_eef_vel_lin", "robot0_eef_vel_ang"), 3))
+    limits = tuple(simulation.low.tolist()), tuple(simulation.high.tolist())
+    return Sizes(values["object"].size, len(simulation.objects), simulation.get_state().size, limits, robot)

@@ -83,6 +83,14 @@ def test_the_sizes_that_are_known_are_those_of_the_task(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("task", "robot"), [("Wipe", "Panda"), ("Lift", "UR5e"), ("TwoArmLift", "Baxter")])
+def test_other_tasks_and_robots(task, robot):
+    env = make(RobosuiteEnv, d(env_name=task, robots=[robot], num_steps=3))
+    check_env(env, steps=4)
+    env.close()
+
+
+@pytest.mark.slow
 def test_a_task_that_is_not_in_the_table_and_two_arms():
     env = make(RobosuiteEnv, d(env_name="TwoArmLift", robots=["Panda", "Panda"], num_steps=3))
     assert env.env_spec.leaf("action").shape == (14,) and "robot1_eef_pos" in env.env_spec.observation_names
@@ -162,6 +170,9 @@ def test_a_saved_state_goes_on_exactly_here_and_elsewhere(env):
         for name, value in before.items():
             np.testing.assert_array_equal(obs[name], value)
         assert_same_rows(rows, play(each, 12, begin=7))
+    for wrong, message in (({}, "'physics': missing"), ({**saved, "physics": np.zeros(3)}, "'physics': 3 values; expected")):
+        with pytest.raises(EnvError, match=message):
+            one.set_state(wrong)
     one.close(), other.close()
 
 
@@ -171,8 +182,17 @@ def test_presets_place_the_nut(env):
     np.testing.assert_allclose(obs["object"][0, :7], [-0.1, 0.2, 0.83, *turn], atol=1e-6)
     with pytest.raises(EnvError, match=r"preset 'objects/position': shape \(3,\); expected finite numbers of shape \(1, 3\)"):
         env.reset(presets=d.from_dict({"objects/position": [0.0, 0.0, 0.0]}))
-    with pytest.raises(EnvError, match="did you mean 'initial_state'"):
-        env.reset(presets=d(initial_sate=0))
+    for presets, message in (
+        ({"initial_sate": 0}, "did you mean 'initial_state'"),
+        ({"objects/orientation": [[0.0] * 4]}, "a quaternion of zeros"),
+        ({"objects/position": "here"}, "a str; expected finite numbers"),
+        (
+            {"initial_state": np.zeros(45), "objects/position": np.zeros((1, 3))},
+            "'initial_state' and 'objects/position'; expected one",
+        ),
+    ):
+        with pytest.raises(EnvError, match=message):
+            env.reset(presets=d.from_dict(presets))
 
 
 def test_the_sweep_is_a_grid_of_fifty_starts(env):
@@ -251,7 +271,12 @@ def test_pictures_show_the_scene():
     ("params", "message"),
     [
         ({"env_name": "NutAssemblySqare"}, "no task 'NutAssemblySqare' .did you mean 'NutAssemblySquare'"),
-        ({"robots": "Pandda"}, "no robot 'Pandda' .did you mean 'Panda'"),
+        ({"robots": "Panda"}, r"robots: 'Panda'; expected a list, \['Panda'\]"),
+        ({"robots": ["Pandda"]}, "no robot 'Pandda' .did you mean 'Panda'"),
+        ({"robots": []}, "robots: none; expected one for each arm"),
+        ({"env_name": "TwoArmLift"}, "robosuite cannot build it with Panda .ValueError"),
+        ({"env_name": "PickPlaceSingle"}, "no task 'PickPlaceSingle'"),
+        ({"preset_sweep_pos": 0}, "preset_sweep_pos: 0; expected at least 1"),
         ({"controller": "nothing.json"}, "a composite controller of robosuite"),
         ({"num_steps": 0}, "num_steps: 0; expected at least 1"),
         ({"pos_noise_std": -1.0}, "pos_noise_std: -1.0; expected at least 0"),

@@ -18,6 +18,7 @@ from muse.experiments.assemble import Experiment, recorded_fingerprint
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
 from muse.experiments.provenance import FingerprintError, fingerprint_differences
+from muse.policies.policy import Policy
 from muse.rollouts.loop import RolloutLoop, run_loop
 from muse.rollouts.recorders import DatasetRecorder
 from muse.utils.errors import OptionError
@@ -71,7 +72,7 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     if path.exists() and not (args.is_continue or args.overwrite):
         raise ExperimentError(str(path), "the file exists", "a new name", "--continue to add to it, --overwrite to replace it")
     with logging_to(debug=args.debug), acting(args, unknown) as who:
-        dataset = _open_dataset(args, who.experiment, path)
+        dataset = _open_dataset(args, who.experiment, who.policy, path)
         recorder = _collect(args, who, dataset)
     share, ended = recorder.solved_share, recorder.taken - recorder.lost
     new = ", none of them new" if share is None else f", {share:.0%} of {ended} new ones solved"
@@ -80,26 +81,29 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     return 0
 
 
-def _open_dataset(args: argparse.Namespace, experiment: Experiment, path: Path) -> NpDataset:
+def _open_dataset(args: argparse.Namespace, experiment: Experiment, policy: Policy, path: Path) -> NpDataset:
     """Returns the dataset to grow: the file's episodes with --continue, else an empty one.
 
     Raises:
-        OptionError: When the file was collected with another seed, or is to go on with another environment.
+        OptionError: When the file was collected with another seed or policy, or kept other episodes.
+        FingerprintError: When it is to go on with another environment.
     """
     options = {"output_file": str(path), **({"file": str(path)} if args.is_continue and path.exists() else {})}
     dataset = NpDataset(AttrDict(horizon=1, batch_size=1, **options), experiment.env_spec)
-    meta = {"fingerprint": recorded_fingerprint(experiment), "collection": {"seed": args.seed, "episodes_seen": 0}}
+    chosen = {"seed": args.seed, "only_successful": args.only_successful, "policy": type(policy).__name__}
+    meta = {"fingerprint": recorded_fingerprint(experiment), "collection": {**chosen, "episodes_seen": 0, "kept": []}}
     if "file" not in options:
         dataset.meta.update(meta)
         return dataset
     before = dataset.meta.get("collection")
-    if not isinstance(before, dict) or before.get("seed") != args.seed:
+    if not isinstance(before, dict) or "kept" not in before:
         raise OptionError(
-            f"{path}: --seed {args.seed}",
-            f"the file was collected as {before}",
-            "the seed that it was begun with",
-            "--seed, or another --save_file",
+            f"{path}: --continue", "it does not say how it was collected", "a file of `muse collect`", "another --save_file"
         )
+    different = [f"{key} {before.get(key)!r}, now {value!r}" for key, value in chosen.items() if before.get(key) != value]
+    if different:
+        hint = "what the file was begun with, or another --save_file"
+        raise OptionError(f"{path}: --continue", "; ".join(different), "one way of collecting for one file", hint)
     # One file holds episodes of one kind: here lengths and observations count too.
     both = ({**one, "cosmetic": ()} if one else {} for one in (dataset.meta.get("fingerprint"), meta["fingerprint"]))
     differences = fingerprint_differences(*both)
@@ -114,10 +118,10 @@ def _open_dataset(args: argparse.Namespace, experiment: Experiment, path: Path) 
 def _collect(args: argparse.Namespace, who: Acting, dataset: NpDataset) -> DatasetRecorder:
     """Rolls out until there is enough data, and saves it also when that is interrupted."""
     collection = dataset.meta["collection"]
-    before = collection["episodes_seen"]
+    before, kept = collection["episodes_seen"], list(collection["kept"])
 
     def write_down(taken: int) -> None:
-        collection["episodes_seen"] = before + taken
+        collection.update(episodes_seen=before + taken, kept=[*kept, *(before + place for place in recorder.kept)])
 
     held = dataset.get_num_episodes()
     counts_kept = bool(args.max_eps and args.only_successful)
@@ -132,6 +136,7 @@ def _collect(args: argparse.Namespace, who: Acting, dataset: NpDataset) -> Datas
     goal_policy, reward = who.experiment.goal_policy, who.experiment.reward
     loop = RolloutLoop(who.env, who.policy, who.experiment.model, goal_policy=goal_policy, reward=reward, recorders=[recorder])
     seeds = _seeds(args.seed, before, None if counts_kept else args.max_eps)
+    starts = None if who.env.presets is None else itertools.islice(itertools.cycle(who.env.presets), before, None)
 
     def progress() -> int:
         if args.max_eps:
@@ -141,13 +146,13 @@ def _collect(args: argparse.Namespace, who: Acting, dataset: NpDataset) -> Datas
     total, unit, initial = (args.max_eps, "episodes", progress()) if args.max_eps else (args.max_steps, "steps", progress())
     with (
         Progress("collect", total=total, unit=unit, description=who.label, initial=min(initial, total)) as bar,
-        contextlib.closing(run_loop(loop, seeds)) as episodes,
+        contextlib.closing(run_loop(loop, seeds, starts)) as episodes,
     ):
         for _ in episodes if initial < total else ():
             bar.update(min(progress(), total), success=recorder.solved_share)
             if progress() >= total:
                 break
-            if args.only_successful and not recorder.solved and recorder.taken >= _HOPELESS:
+            if args.only_successful and not held and not recorder.solved and recorder.taken >= _HOPELESS:
                 raise ExperimentError(
                     str(args.save_file), f"none of the first {recorder.taken} episodes succeeded", "a policy that succeeds now and then",
                     "another policy, or no --only_successful",

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 from muse.cli.acting import add_mismatch_flag, positive_int
 from muse.cli.common import make_parser, run, spell_experiment
-from muse.cli.load import load
+from muse.cli.load import load, load_params
+from muse.experiments.assemble import assemble, recorded_fingerprint
 from muse.experiments.file_manager import ExperimentFileManager
 from muse.experiments.logger import logging_to
+from muse.experiments.provenance import check_same_env
 from muse.rollouts.compare import Comparison
 from muse.rollouts.compare import compare as compare_evaluations
 from muse.rollouts.evaluation import Evaluation, evaluate
@@ -44,15 +46,30 @@ def compare(
 
     Raises:
         MuseError: When a folder or checkpoint is missing.
+        FingerprintError: When the two are not of one environment.
     """
     for folder in (a, b):  # Before the first is evaluated, which takes long.
         ExperimentFileManager.open(spell_experiment(os.fspath(folder)).removeprefix("exp=")).find_model(model_file)
+    _check_same_starts(a, b, allow_mismatch)
     return compare_evaluations(
         *(
             _evaluate(label, folder, episodes, seed, model_file, num_envs, allow_mismatch)
             for label, folder in (("A", a), ("B", b))
         )
     )
+
+
+def _check_same_starts(a: str | os.PathLike[str], b: str | os.PathLike[str], allow_mismatch: bool) -> None:
+    """Checks that both experiments are evaluated in one environment, from the same starts: else no episodes are pairs."""
+    parts = []
+    for folder in (a, b):
+        params = load_params(spell_experiment(os.fspath(folder)))
+        experiment = assemble(params, with_env=False, with_datasets=False, with_model=False)
+        fingerprint = recorded_fingerprint(experiment)
+        # Lengths and sweeps of starts count here.
+        ignored = {*fingerprint["cosmetic"]} - {"num_steps", "done_on_success", "enable_preset_sweep"} if fingerprint else set()
+        parts.append({**fingerprint, "cosmetic": sorted(ignored)} if fingerprint else {})
+    check_same_env(f"{os.fspath(a)}, beside {os.fspath(b)}", *parts, allow_mismatch)
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:

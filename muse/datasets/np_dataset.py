@@ -158,6 +158,8 @@ class NpDataset(Dataset):
             self.meta = {key: value for key, value in parts[0].meta.items() if key not in ("spec", "version")}
         if len(parts) > 1:
             self.meta["splits"] = join_splits(parts)
+            # Of each file, so that none can come from elsewhere unseen.
+            self.meta["fingerprints"] = [part.meta.get("fingerprint", {}) for part in parts]
         parts = [part for part in parts if len(part.ends)]
         if len(parts) == 1:
             store.adopt(parts[0].steps, parts[0].onetime, parts[0].ends)

@@ -152,8 +152,9 @@ def assemble(
         experiment.datasets_holdout = make_datasets(params, "dataset_holdout", env_spec, experiment.datasets_train)
         now = recorded_fingerprint(experiment)
         for key, datasets in (("dataset_train", experiment.datasets_train), ("dataset_holdout", experiment.datasets_holdout)):
-            for dataset in datasets:
-                check_same_env(f"the data of {key}", getattr(dataset, "meta", {}).get("fingerprint", {}), now, allow_mismatch)
+            for meta in (getattr(dataset, "meta", {}) for dataset in datasets):
+                for before in meta.get("fingerprints", [meta.get("fingerprint", {})]):
+                    check_same_env(f"the data of {key}", before, now, allow_mismatch)
     if with_model and is_group(params.get("model")):
         experiment.model = make_model(params["model"], env_spec, seed)
         _check_horizons(experiment)

@@ -140,7 +140,7 @@ def check_same_env(where: str, before: Mapping[str, Any], now: Mapping[str, Any]
     if not differences:
         return
     if not allow_mismatch:
-        hint = "the options and versions that it was made with, or --allow_mismatch (before the recipe) where you mean it"
+        hint = "the options and versions that it was made with, or --allow_mismatch where you mean it"
         raise FingerprintError(f"{where}: made in another environment", "; ".join(differences), "the same environment", hint)
     for difference in differences:
         _log.warning("%s was made in another environment: %s", where, difference)

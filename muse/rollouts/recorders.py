@@ -122,6 +122,7 @@ class DatasetRecorder(OrderedRecorder):
 
     Attributes:
         added, rows: Episodes and steps added to the dataset.
+        kept: Places of those episodes among the ones taken, from 0.
 
     Raises:
         DataError: At construction, for `save_every_n_episodes` with a dataset that cannot save.
@@ -146,6 +147,7 @@ class DatasetRecorder(OrderedRecorder):
         self.max_rows, self.max_episodes, self.before_save = max_rows, max_episodes, before_save
         self.rows = 0
         self.added = 0
+        self.kept: list[int] = []
         self._saved = 0
 
     def take(self, episode: Episode) -> None:
@@ -153,6 +155,7 @@ class DatasetRecorder(OrderedRecorder):
         if episode.success or not self.only_successful:
             self.dataset.add_episode(episode)
             self.added += 1
+            self.kept.append(self.taken - 1)
             self.rows += len(episode)
         if self.save_every_n_episodes and self.taken - self._saved >= self.save_every_n_episodes:
             self._save()

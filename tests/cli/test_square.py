@@ -111,7 +111,11 @@ def test_missing_demonstrations_say_where_to_get_them(tmp_path, monkeypatch, cap
 def test_the_demonstrations_replay_to_the_bit(place, capsys):
     assert run(f"replay {SCRIPTED} --max_eps 4 --num_envs 2") == 0
     out = capsys.readouterr().out
-    assert "4 ended with a reward, 100.0%" in out and "lengths     4 as recorded" in out
+    assert (
+        "replayed    4 ended with a reward, 100.0%" in out
+        and "solved      4 in the state" in out
+        and "lengths     4 as recorded" in out
+    )
     assert len(re.findall(r"difference  \S+ +0 at most", out)) == 4
 
 
@@ -121,7 +125,7 @@ def test_a_replay_that_fails_says_so(place, capsys):
     npz.write("data/idle.npz", EpisodeData(steps, data.onetime, data.ends, data.meta))
     assert run("replay data/idle.npz --max_eps 2 --num_envs 2") == 1
     out = capsys.readouterr().out
-    assert "recorded    2 ended with a reward" in out and "0 ended with a reward" in out and "lost        episodes 0, 1" in out
+    assert "recorded    2 ended with a reward" in out and "0 ended with a reward" in out and "worse       episodes 0, 1" in out
 
 
 def test_a_replay_imports_nothing_that_data_names(place, capsys):

@@ -56,9 +56,8 @@ def test_collected_data_is_what_the_expert_did(place):
     data = npz.read(DATA)
     assert len(data.ends) == 12 and set(data.steps) == {"ego", "target", "objects/position", "action", "reward", "truncated"}
     assert data.meta["fingerprint"]["class"].endswith("PointMassEnv") and data.meta["collection"] == {
-        "seed": 0,
-        "episodes_seen": 12,
-    }
+        "seed": 0, "only_successful": False, "policy": "PointMassExpert", "episodes_seen": 12, "kept": list(range(12)),
+    }  # fmt: skip
     assert (data.steps["reward"][data.ends - 1] == 1).all()
 
 
@@ -84,7 +83,7 @@ def test_data_does_not_go_on_in_another_world(place, capsys):
     )
     assert "environment's params" in capsys.readouterr().err
     assert run("collect", "--continue", "--seed", 3, "--max_eps", 20, "--save_file", DATA, RECIPE, *EXPERT) == 2
-    assert "the seed that it was begun with" in capsys.readouterr().err
+    assert "seed 0, now 3; expected one way of collecting for one file" in capsys.readouterr().err
 
 
 def test_collecting_a_number_of_steps(place):

@@ -78,7 +78,7 @@ def test_another_environment_is_refused_or_warned_of(caplog):
         check_same_env("data/a.npz", one, other)
     assert str(error.value) == (
         "data/a.npz: made in another environment: mass 1, now 2; radius 0.1, now 0.2; expected the same environment\n"
-        "  try: the options and versions that it was made with, or --allow_mismatch (before the recipe) where you mean it"
+        "  try: the options and versions that it was made with, or --allow_mismatch where you mean it"
     )
     check_same_env("data/a.npz", one, other, allow_mismatch=True)
     assert [record.getMessage() for record in caplog.records] == [

@@ -155,8 +155,8 @@ class SquareExpert(PickExpert):
     PEG, PEG_TOP = np.array([0.23, 0.1]), 0.95
     #: Heights of the nut above the peg and at its foot [m].
     CARRIED, LOWERED = 0.985, 0.84
-    #: From the nut's middle to that of its handle [m].
-    HANDLE = 0.054
+    #: From the nut's middle to that part of its handle which the fingers can take without touching the nut's frame [m].
+    HANDLE = 0.062
     #: Turns of the nut that fit the peg [rad]. With the handle away from the robot, at 0, the arm cannot reach.
     TURNS = np.array([np.pi / 2, np.pi, -np.pi / 2])
 

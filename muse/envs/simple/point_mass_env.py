@@ -74,8 +74,7 @@ class PointMassEnv(Env):
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self._check_options()
-        # Apart, so that a start that is given instead of drawn does not change what happens after it.
-        self._rng, self._start_rng = (np.random.Generator(np.random.PCG64()) for _ in range(2))
+        self._rng = np.random.Generator(np.random.PCG64())
         self._circles: list[Circle] = []
         self._ego = self._target = (0.5, 0.5)
         self._ego_motion = (0.0, 0.0)
@@ -134,7 +133,7 @@ class PointMassEnv(Env):
         names = ("ego", "target", "objects/position", "objects/size") if self.num_obstacles else ("ego", "target")
         given = read_presets(presets, names, "PointMassEnv.reset")
         if seed is not None:
-            self._rng, self._start_rng = make_generator(seed, "env"), make_generator(seed, "env", "start")
+            self._rng = make_generator(seed, "env")
         self._circles = self._draw_circles(given)
         self._target = self._draw_start("target", given.get("target", self.initial_target), None)
         self._ego = self._draw_start("ego", given.get("ego", self.initial_obs), self._target)
@@ -233,7 +232,7 @@ class PointMassEnv(Env):
         if fixed is not None and self.num_obstacles:
             centres = _array(fixed, (self.num_obstacles, 2), "objects/position").tolist()
             return [(x, y, radius) for (x, y), radius in zip(centres, radii, strict=True)]
-        circles = place_circles(self._start_rng, radii, (self.obstacle_bounds[0], self.obstacle_bounds[1]), _GAP)
+        circles = place_circles(self._rng, radii, (self.obstacle_bounds[0], self.obstacle_bounds[1]), _GAP)
         if circles is None:
             raise EnvError(
                 "PointMassEnv.reset", f"no room for {len(radii)} obstacles", "fewer or smaller ones, or wider obstacle_bounds"
@@ -248,7 +247,7 @@ class PointMassEnv(Env):
                     f"PointMassEnv.reset: '{name}'", f"({x:g}, {y:g}) is inside an obstacle", "a start outside every obstacle"
                 )
             return x, y
-        point = place_point(self._start_rng, self._circles, _MARGIN, away_from, self.min_distance)
+        point = place_point(self._rng, self._circles, _MARGIN, away_from, self.min_distance)
         if point is None:
             raise EnvError(
                 "PointMassEnv.reset",

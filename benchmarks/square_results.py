@@ -12,12 +12,16 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+# Before torch: its threads would else spin while the simulators want the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import report
 import script
@@ -86,11 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--episodes", type=int, default=EPISODES, help=f"episodes of each checkpoint (default: {EPISODES})")
     parser.add_argument("--num_envs", type=int, default=4, help="simulators that run together (default: 4)")
+    parser.add_argument("--device", help="what they were trained on (default: this machine)")
     parser.add_argument("--page_only", action="store_true", help="write the page from what is in square.json")
     options = parser.parse_args(arguments)
     results = {result.key: result for result in read_results()}
     for folder in options.experiments if not options.page_only else ():
-        for result in measure(folder, options.recipe or recipe_of(folder), options.episodes, options.num_envs):
+        recipe, device = options.recipe or recipe_of(folder), options.device or _device()
+        for result in measure(folder, recipe, device, options.episodes, options.num_envs):
             results[result.key] = result
             write_results(sorted(results.values(), key=lambda one: one.key))
     write_results(sorted(results.values(), key=lambda one: one.key))
@@ -107,7 +113,7 @@ def recipe_of(folder: Path) -> str:
     raise SystemExit(f"{folder}/config.py is none of cfgs/exp_hvs/square as they are now; name it with --recipe")
 
 
-def measure(folder: Path, recipe: str, episodes: int, num_envs: int) -> list[Result]:
+def measure(folder: Path, recipe: str, device: str, episodes: int, num_envs: int) -> list[Result]:
     """Evaluates the best checkpoint of an experiment, and its last three."""
     manager = ExperimentFileManager.open(folder)
     numbered = [path.name for path in sorted((folder / "models").glob("chkpt_*.pt"))[-3:]]
@@ -117,7 +123,7 @@ def measure(folder: Path, recipe: str, episodes: int, num_envs: int) -> list[Res
     finally:
         experiment.close()
     steps = torch.load(folder / "models/train_state.pt", weights_only=True)["step"]
-    common = (recipe, experiment.seed, steps, round(train_minutes(folder), 1), _device())
+    common = (recipe, experiment.seed, steps, round(train_minutes(folder), 1), device)
     results = [Result(*common, "best", episodes, found["best_model.pt"].successes)]
     if len(numbered) == 3:
         results.append(Result(*common, "last3", 3 * episodes, sum(found[name].successes for name in numbered)))

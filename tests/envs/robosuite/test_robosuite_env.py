@@ -76,9 +76,8 @@ def test_every_other_named_task_keeps_the_contract(name):
 def test_the_sizes_that_are_known_are_those_of_the_task(name):
     known = sizes_of(default_env_params(RobosuiteEnv, {"env_name": name}))
     found = _look_up(name, ("Panda",), None)
-    assert (known.object, known.num_objects, known.state, known.action) == (
-        found.object, found.num_objects, found.state, found.action
-    )  # fmt: skip
+    parts = [(one.object, one.num_objects, one.state, one.action_limits) for one in (known, found)]
+    assert parts[0] == parts[1]
     assert {key: found.robot[key] for key in known.robot} == known.robot
 
 

@@ -23,6 +23,7 @@ class Camera:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
+        self._names = [simulation.model.camera(i).name for i in range(simulation.model.ncam)]
         self._renderers: dict[tuple[int, int], Any] = {}
         self._options: Any = None
 
@@ -35,9 +36,9 @@ class Camera:
         renderer = self._renderers.get((height, width))
         if renderer is None:
             renderer = self._renderers[height, width] = self._make_renderer(height, width)
-        cameras = [self._simulation.model.camera(i).name for i in range(self._simulation.model.ncam)]
-        if name not in cameras:
-            raise EnvError("RobosuiteEnv: camera", f"no camera '{name}'{nearest(name, cameras)}", "one of " + ", ".join(cameras))
+        if name not in self._names:
+            got = f"no camera '{name}'{nearest(name, self._names)}"
+            raise EnvError("RobosuiteEnv: camera", got, "one of " + ", ".join(self._names))
         renderer.update_scene(self._simulation.data, camera=name, scene_option=self._options)
         return renderer.render().copy()
 

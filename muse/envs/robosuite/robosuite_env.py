@@ -1,4 +1,4 @@
-"""Every task of robosuite as a Muse env."""
+"""Tasks of robosuite as Muse envs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ _INFINITE = (-np.inf, np.inf)
 
 class RobosuiteEnv(Env):
     """A task of robosuite, by its name; for a Panda with robosuite's default controller unless told otherwise.
+
+    Any task but `NutAssemblySingle` and `PickPlaceSingle`, whose states do not tell which object a reset chose.
 
     Observations: the hand (`robot0_eef_pos`, `robot0_eef_quat`, `robot0_gripper_qpos`) and `object`, the poses of the task's
     objects in the world and relative to the hand, in the order of robomimic's data. On request the objects one by one
@@ -176,8 +178,7 @@ class RobosuiteEnv(Env):
         simulation.start(values.get("initial_state"))
         self._initial_state = simulation.get_state()
         self._steps, self._is_running = 0, True
-        self._show()
-        return nest({**self._observe(), "initial_state": self._initial_state[None].copy()}), AttrDict()
+        return self._begin()
 
     def step(self, action: Mapping[str, Any]) -> tuple[AttrDict, AttrDict, np.ndarray]:
         """Applies an action, clipped to its limits, for one control step; see `Env.step`."""
@@ -186,14 +187,14 @@ class RobosuiteEnv(Env):
         if self.pos_noise_std or self.ori_noise_std:
             noise = self._rng.standard_normal(6) * np.repeat([self.pos_noise_std, self.ori_noise_std], 3)
             value[:6] += noise[: len(value)]
-        reward = self._simulation.step(np.clip(value, self._simulation.low, self._simulation.high))
+        reward, solved = self._simulation.step(np.clip(value, self._simulation.low, self._simulation.high))
         self._steps += 1
-        solved = self.done_on_success and self._simulation.is_success()
-        truncated = self._steps >= self.num_steps and not solved
-        self._is_running = not (solved or truncated)
+        ended = self.done_on_success and solved
+        truncated = self._steps >= self.num_steps and not ended
+        self._is_running = not (ended or truncated)
         self._show()
         outputs = {"reward": np.array([[reward]], np.float32), "truncated": np.array([[truncated]])}
-        return nest({**self._observe(), **outputs}), AttrDict(), np.array([solved or truncated])
+        return nest({**self._observe(), **outputs}), AttrDict(), np.array([not self._is_running])
 
     def is_success(self) -> bool:
         """Whether the task is solved in the present state."""
@@ -212,8 +213,7 @@ class RobosuiteEnv(Env):
         self._initial_state = np.array(state["initial_state"])
         self._rng = np.random.Generator(np.random.PCG64())
         self._rng.bit_generator.state = state["rng"]
-        self._show()
-        return nest({**self._observe(), "initial_state": self._initial_state[None].copy()}), AttrDict()
+        return self._begin()
 
     def render(self) -> np.ndarray:
         """Returns what the off-screen camera sees, `(Y, X, 3)` uint8."""
@@ -226,6 +226,11 @@ class RobosuiteEnv(Env):
         if self._window is not None:
             self._window.close()
             self._window = None
+
+    def _begin(self) -> tuple[AttrDict, AttrDict]:
+        """Shows the present state and returns what a reset tells of it."""
+        self._show()
+        return nest({**self._observe(), "initial_state": self._initial_state[None].copy()}), AttrDict()
 
     def _observe(self) -> dict[str, np.ndarray]:
         simulation, names = self._simulation, self.env_spec.observation_names

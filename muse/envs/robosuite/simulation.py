@@ -32,10 +32,9 @@ def import_robosuite(wanted_by: str) -> Any:
     """
     # A filter, for robosuite sets the logger's level when it is imported.
     logging.getLogger("robosuite_logs").addFilter(_only_errors)
-    chosen = os.environ.get("MUJOCO_GL")
-    os.environ["MUJOCO_GL"] = chosen or graphics()
-    if os.environ["MUJOCO_GL"] in ("egl", "osmesa"):
-        os.environ.setdefault("PYOPENGL_PLATFORM", os.environ["MUJOCO_GL"])
+    chosen = os.environ["MUJOCO_GL"] = os.environ.get("MUJOCO_GL") or graphics()
+    if chosen in ("egl", "osmesa"):
+        os.environ.setdefault("PYOPENGL_PLATFORM", chosen)
     try:
         return require("robosuite", "robosuite", wanted_by)
     except MissingExtraError as error:
@@ -45,7 +44,7 @@ def import_robosuite(wanted_by: str) -> Any:
         raise MissingExtraError(wanted_by, error.got, expected, "an environment of its own with Python 3.12") from error
     finally:
         # robosuite writes its own choice there, which worker processes would inherit.
-        os.environ["MUJOCO_GL"] = chosen or graphics()
+        os.environ["MUJOCO_GL"] = chosen
 
 
 def _only_errors(record: logging.LogRecord) -> bool:
@@ -153,14 +152,15 @@ class Simulation:
         for robot in self.env.robots:
             robot.composite_controller.reset()
 
-    def step(self, action: np.ndarray) -> float:
-        """Applies an action for one control step and returns the reward."""
+    def step(self, action: np.ndarray) -> tuple[float, bool]:
+        """Applies an action for one control step; returns the reward, and whether the task is solved."""
         import mujoco
 
         reward = float(self.env.step(action)[1])
         # MuJoCo's last substep leaves poses where they were before it.
         mujoco.mj_kinematics(self.model, self.data)
-        return reward if self.reward_shaping else float(self.is_success())
+        solved = self.is_success()
+        return (reward if self.reward_shaping else float(solved)), solved
 
     def is_success(self) -> bool:
         """Whether the task is solved in the present state."""

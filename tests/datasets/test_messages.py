@@ -321,7 +321,7 @@ def test_options():
         "a.npz: no episode has the 4 rows of a window; expected one that is long enough\n"
         "  try: pad_end_sequence=True, or a shorter horizon",
         "a.npz: an episode of 3 rows; expected at most the capacity of 2",
-        "NpDataset: 'load_from_base': no base dataset; expected an NpDataset to share the arrays of\n"
+        "NpDataset: 'load_from_base': no base dataset; expected a dataset of its class to share the arrays of\n"
         "  try: load_from_base in a holdout group beside its train group",
         "dataset: no name 'eg' (did you mean 'ego'?); expected one of ego, action, param/size, done, rollout_timestep",
         "NpDataset: 'step_names' and 'onetime_names': 'param/size' twice; expected each name once",

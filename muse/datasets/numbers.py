@@ -20,8 +20,8 @@ def parts_of(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield begin, rows[begin : begin + step]
 
 
-def check_finite(rows: np.ndarray, label: str) -> None:
-    """Raises `DataError` for the first row of a float array `(N, *shape)` that holds NaN or infinity."""
+def check_finite(rows: np.ndarray, label: str, first_row: int = 0) -> None:
+    """Raises `DataError` for the first row of a float array `(N, *shape)` that holds NaN or infinity; rows count from `first_row`."""
     if rows.dtype.kind not in "fc":
         return
     for begin, part in parts_of(rows):
@@ -29,7 +29,7 @@ def check_finite(rows: np.ndarray, label: str) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             suspect = not np.isfinite(part.sum())
         if suspect and not (good := np.isfinite(part).reshape(len(part), -1).all(axis=1)).all():
-            got = f"NaN or infinity in row {begin + int(np.argmin(good))}"
+            got = f"NaN or infinity in row {first_row + begin + int(np.argmin(good))}"
             raise DataError(label, got, "finite numbers", "drop or mend the episode")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from attrdict import AttrDict
 from muse.datasets.batches import DERIVED_NAMES, BatchReader
 from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.episodes import EpisodeStore
-from muse.datasets.loading import numbers_of_split
+from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.loading import check_data, join_meta, numbers_of_split
 from muse.datasets.numbers import statistics_of
 from muse.datasets.samplers import Sampler, SequentialSampler
 from muse.datasets.windows import WindowTable
@@ -100,7 +101,9 @@ class WindowDataset(Dataset, ABC):
         self._check_options()
         if self.load_from_base and not isinstance(base_dataset, type(self)):
             hint = "load_from_base in a holdout group beside its train group"
-            raise DataError(self._label("load_from_base"), "no base dataset", "a dataset of its class to share the arrays of", hint)
+            raise DataError(
+                self._label("load_from_base"), "no base dataset", "a dataset of its class to share the arrays of", hint
+            )
         onetime = (*env_spec.param_names, *env_spec.final_names) if self.onetime_names is None else self.onetime_names
         steps = env_spec.names if self.step_names is None else self.step_names
         self._onetime_names = tuple(onetime)
@@ -129,6 +132,22 @@ class WindowDataset(Dataset, ABC):
     @abstractmethod
     def _load(self) -> EpisodeStore:
         """Returns all episodes of `self._files` under the names held, and sets `self.meta`."""
+
+    def _checked(self, data: EpisodeData) -> EpisodeData:
+        """Returns what this dataset holds of a file's episodes, in the spec's types."""
+        return check_data(data, self.env_spec, self._step_names, self._onetime_names)
+
+    def _join(self, parts: Sequence[EpisodeData]) -> EpisodeStore:
+        """Returns the checked episodes of all files as one store in memory, and remembers their meta data."""
+        columns, onetime = ({name: self._column(name) for name in names} for names in (self._step_names, self._onetime_names))
+        store = EpisodeStore(columns, onetime, self._batch_names)
+        self.meta = join_meta([part.meta for part in parts], [len(part.ends) for part in parts])
+        parts = [part for part in parts if len(part.ends)]
+        if len(parts) == 1:
+            store.adopt(parts[0].steps, parts[0].onetime, parts[0].ends)
+        for part in parts if len(parts) > 1 else ():
+            store.append(part.steps, part.onetime, part.ends)
+        return store
 
     def _label(self, option: str) -> str:
         return f"{type(self).__name__}: '{option}'"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from muse.datasets.dataset import DataError
-from muse.specs import Statistics
 
 #: Elements of a part. In float64 it takes 16 MiB.
 _PART_ELEMENTS = 2**21
@@ -59,15 +58,3 @@ def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
             raise DataError(label, f"{array.dtype} from {array.min()} to {array.max()}", f"what {dtype} holds")
         return array.astype(dtype)
     raise DataError(label, f"dtype {array.dtype}", str(dtype))
-
-
-def statistics_of(rows: np.ndarray) -> Statistics:
-    """Returns the statistics of `(N, *shape)` in float64, in two passes; `N` is 1 or more."""
-    low = np.min([part.min(axis=0) for _, part in parts_of(rows)], axis=0).astype(np.float64)
-    high = np.max([part.max(axis=0) for _, part in parts_of(rows)], axis=0).astype(np.float64)
-    mean = np.sum([part.sum(axis=0, dtype=np.float64) for _, part in parts_of(rows)], axis=0) / len(rows)
-    squares = np.sum([((part - mean) ** 2).sum(axis=0) for _, part in parts_of(rows)], axis=0)
-    # Rounding of the mean must not make a constant vary.
-    constant = low == high
-    std = np.where(constant, 0.0, np.sqrt(squares / len(rows)))
-    return Statistics(np.where(constant, low, mean), std, low, high, len(rows))

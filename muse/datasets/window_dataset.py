@@ -17,8 +17,8 @@ from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.episodes import EpisodeStore
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.loading import check_data, join_meta, numbers_of_split
-from muse.datasets.numbers import statistics_of
 from muse.datasets.samplers import Sampler, SequentialSampler
+from muse.datasets.statistics import statistics_of
 from muse.datasets.windows import WindowTable
 from muse.specs import EnvSpec, Statistics
 from muse.utils.abstract import Argument, build

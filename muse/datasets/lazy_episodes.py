@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from muse.datasets.episodes import Column, EpisodeStore, Rows
+from muse.datasets.numbers import is_finite
 
 #: Rows between two that are wanted are read along with them where they are no more than this [bytes].
 _BRIDGED_BYTES = 2**15
@@ -19,11 +20,15 @@ class EpisodeSource(ABC):
 
     @abstractmethod
     def read(self, episode: int, begin: int, end: int) -> np.ndarray:
-        """Returns rows `[begin, end)` of an episode, `(end - begin, *shape)`, checked, in their type.
+        """Returns rows `[begin, end)` of an episode, `(end - begin, *shape)`, in their type.
 
         Raises:
-            DataError: For what is wrong with them.
+            DataError: For rows that cannot be read, or do not fit the type.
         """
+
+    @abstractmethod
+    def check(self, episode: int, begin: int, end: int) -> None:
+        """Raises `DataError` for NaN or infinity in the rows of a float name; asked where `read` returned some."""
 
 
 class LazyColumn:
@@ -67,15 +72,20 @@ class LazyColumn:
         numbers = np.searchsorted(self._ends, wanted, side="right")
         breaks = (np.diff(wanted) > self._bridged) | (np.diff(numbers) != 0)
         bounds = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(wanted)]
+        runs = []
         for low, high in itertools.pairwise(bounds):
             if low == high:
                 continue
             number = int(numbers[low])
             before = int(self._ends[number - 1]) if number else 0
             begin, end = int(wanted[low]), int(wanted[high - 1]) + 1
-            run = self._source.read(int(self._episodes[number]), begin - before, end - before)
-            run = run.reshape(end - begin, *self._row_shape)
+            runs.append((int(self._episodes[number]), begin - before, end - before))
+            run = self._source.read(*runs[-1]).reshape(end - begin, *self._row_shape)
             found[low:high] = run if end - begin == high - low else run[wanted[low:high] - begin]
+        # All rows at once: a look at each run would take longer than reading it.
+        if not is_finite(found):
+            for episode_rows in runs:
+                self._source.check(*episode_rows)
         return found.take(places.reshape(-1), axis=0)
 
 

@@ -24,12 +24,19 @@ def check_finite(rows: np.ndarray, label: str, first_row: int = 0) -> None:
     if rows.dtype.kind not in "fc":
         return
     for begin, part in parts_of(rows):
-        # The sum is finite where all are, and much cheaper to look at; it may also overflow, then each is looked at.
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspect = not np.isfinite(part.sum())
-        if suspect and not (good := np.isfinite(part).reshape(len(part), -1).all(axis=1)).all():
+        if not is_finite(part):
+            good = np.isfinite(part).reshape(len(part), -1).all(axis=1)
             got = f"NaN or infinity in row {first_row + begin + int(np.argmin(good))}"
             raise DataError(label, got, "finite numbers", "drop or mend the episode")
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Returns whether an array holds neither NaN nor infinity."""
+    if array.dtype.kind not in "fc":
+        return True
+    # The sum is finite where all are, and much cheaper to look at; it may also overflow, then each is looked at.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:

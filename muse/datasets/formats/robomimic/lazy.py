@@ -79,17 +79,23 @@ class _Part:
         splits = {name: [numbers[demo] for demo in demos] for name, demos in self.survey.masks.items()}
         return {**self.survey.embedded.meta, **({"splits": splits} if splits else {})}
 
+    def place(self, column: Column, number: int) -> str:
+        """Returns where in the file the rows of an episode are."""
+        return f"data/{self.survey.demos[number]}/{column.path}"
+
     def read(self, column: Column, leaf: Leaf, number: int, begin: int, end: int) -> np.ndarray:
         """Returns rows of an episode in the type and shape of `leaf`."""
-        place = f"data/{self.survey.demos[number]}/{column.path}"
-        label = f"{self.path}: {place}"
-        with reading(label):
+        place = self.place(column, number)
+        try:
             array = self.arrays.get(place)
             values = np.atleast_1d(array[()] if column.is_single else array[begin:end])
-        check_finite(values, label, first_row=begin)
-        if leaf.dtype.kind == "U" and values.dtype.kind == "S":
-            values = np.char.decode(values, "utf-8")
-        values = to_type(values, leaf.dtype, label)
+        except Exception:
+            with reading(f"{self.path}: {place}"):
+                raise
+        if values.dtype != leaf.dtype:
+            if leaf.dtype.kind == "U" and values.dtype.kind == "S":
+                values = np.char.decode(values, "utf-8")
+            values = to_type(values, leaf.dtype, f"{self.path}: {place}")
         return values.reshape(leaf.shape if column.is_single else (len(values), *leaf.shape))
 
 
@@ -106,6 +112,13 @@ class _Source(EpisodeSource):
         if name in part.columns:
             return part.read(part.columns[name], self._leaf, number, begin, end)
         return np.full((end - begin, *self._leaf.shape), to_type(part.added[name], self._leaf.dtype, f"{part.path}: '{name}'"))
+
+    def check(self, episode: int, begin: int, end: int) -> None:
+        """See `EpisodeSource.check`."""
+        part, number = self._parts[self._where[episode, 0]], int(self._where[episode, 1])
+        if self._leaf.name in part.columns:
+            label = f"{part.path}: {part.place(part.columns[self._leaf.name], number)}"
+            check_finite(self.read(episode, begin, end), label, first_row=begin)
 
 
 def open_store(
@@ -149,6 +162,8 @@ def _onetime_values(parts: Sequence[_Part], leaf: Leaf) -> list[np.ndarray]:
         for number, length in enumerate(part.survey.lengths):
             row = part.read(column, leaf, number, length - 1, length)
             values.append(row if column.is_single else row[0])
+            label = f"{part.path}: {part.place(column, number)}"
+            check_finite(values[-1][None], label, first_row=0 if column.is_single else length - 1)
     return values
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from muse.datasets.dataset import DataError
+from muse.datasets.dataset import DataError, OnError, raise_error
 from muse.specs import Statistics
 
 #: Elements of a part. In float64 it takes 16 MiB.
@@ -20,17 +20,25 @@ def parts_of(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield begin, rows[begin : begin + step]
 
 
-def check_finite(rows: np.ndarray, label: str) -> None:
+def check_finite(rows: np.ndarray, label: str, on_error: OnError = raise_error) -> None:
     """Raises `DataError` for the first row of a float array `(N, *shape)` that holds NaN or infinity."""
+    for row, _ in rows_not_finite(rows):
+        return on_error(DataError(label, f"NaN or infinity in row {row}", "finite numbers", "drop or mend the episode"))
+    return None
+
+
+def rows_not_finite(rows: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yields the rows of an array `(N, *shape)` that hold NaN or infinity, and how many elements of each are so."""
     if rows.dtype.kind not in "fc":
         return
     for begin, part in parts_of(rows):
         # The sum is finite where all are, and much cheaper to look at; it may also overflow, then each is looked at.
         with np.errstate(over="ignore", invalid="ignore"):
-            suspect = not np.isfinite(part.sum())
-        if suspect and not (good := np.isfinite(part).reshape(len(part), -1).all(axis=1)).all():
-            got = f"NaN or infinity in row {begin + int(np.argmin(good))}"
-            raise DataError(label, got, "finite numbers", "drop or mend the episode")
+            if np.isfinite(part.sum()):
+                continue
+        counts = np.count_nonzero(~np.isfinite(part).reshape(len(part), -1), axis=1)
+        for row in np.flatnonzero(counts).tolist():
+            yield begin + row, int(counts[row])
 
 
 def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:

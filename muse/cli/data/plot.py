@@ -1,0 +1,54 @@
+"""`muse data plot`: pictures of what a dataset holds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from muse.cli.common import make_parser, run
+from muse.cli.data.common import FILE_HELP, counting
+from muse.datasets.tools.opening import open_data
+from muse.datasets.tools.plots import plot_coverage, plot_episode, plot_histograms, plot_lengths
+from muse.experiments.logger import logging_to
+
+_DESCRIPTION = """Draw what a dataset holds as PNG files: episode_<N>.png (a panel per name over time), histograms.png (values of each name), coverage.png
+(where states lie, and where episodes begin and end), lengths.png. They land in a folder beside the file, or in --out; with --out <name>.png
+the one episode is drawn, and nothing else.
+Examples:
+  muse data plot data/mine.npz
+  muse data plot data/mine.npz --episode 3 7 --out plots/mine
+  muse data plot data/mine.npz --episode 3 --out plots/third.png"""
+
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Runs the verb and returns its exit status."""
+    parser = make_parser(prog, _DESCRIPTION, config=False)
+    parser.add_argument("file", metavar="FILE", help=FILE_HELP)
+    parser.add_argument(
+        "--episode", type=int, nargs="+", default=[0], metavar="N", help="episodes to draw over time (default: 0)"
+    )
+    parser.add_argument("--out", metavar="PATH", help="folder, or a .png for one episode alone (default: <FILE>_plots)")
+    return run(_work, parser, argv)
+
+
+def _work(args: argparse.Namespace, unknown: list[str]) -> int:
+    source = Path(args.file)
+    out = Path(args.out) if args.out else source.with_name(f"{source.stem}_plots")
+    with logging_to(debug=args.debug):
+        data = open_data(args.file)
+        pages: dict[Path, Callable[[Path], Any]] = {}
+        for number in args.episode:
+            name = out if out.suffix == ".png" and len(args.episode) == 1 else out / f"episode_{number}.png"
+            pages[name] = lambda path, number=number: plot_episode(path, data, number)
+        if out.suffix != ".png":
+            for name, draw in (("histograms", plot_histograms), ("coverage", plot_coverage), ("lengths", plot_lengths)):
+                pages[out / f"{name}.png"] = lambda path, draw=draw: draw(path, data)
+        with counting("plot", "pages", len(pages), source.name) as tell:
+            for i, (path, page) in enumerate(pages.items()):
+                page(path)
+                tell(i + 1)
+    for path in pages:
+        print(path)
+    return 0

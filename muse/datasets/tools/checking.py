@@ -9,7 +9,7 @@ from typing import Any
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.numbers import rows_not_finite
-from muse.datasets.tools.findings import Finding, place_of
+from muse.datasets.tools.findings import Finding, place_of, spell_place
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.suspicions import CHECKS
 
@@ -60,13 +60,11 @@ def _not_finite(data: EpisodeData, file: str) -> list[Finding]:
         if not rows:
             continue
         places = [place_of(data, row, name) for row, _ in rows[:_LISTED]]
-        listed = ", ".join(
-            f"episode {episode}" + (f" row {row}" if row is not None else "") for episode, row in places if episode is not None
-        )
-        more = " ..." if len(rows) > _LISTED else ""
-        text = f"NaN or infinity: {sum(count for _, count in rows)} numbers in {len(rows)} of {len(array)} rows" + (
-            f", {listed}{more}" if listed else f", first in row {rows[0][0]}"
-        )
+        # Without a usable `done` no episode is known.
+        first = [spell_place(*place) for place in places if place[0] is not None] or [f"first in row {rows[0][0]}"]
+        more = ", ..." if len(rows) > _LISTED else ""
+        numbers = sum(count for _, count in rows)
+        text = f"NaN or infinity: {numbers} numbers in {len(rows)} of {len(array)} rows, {', '.join(first)}{more}"
         hint = f"muse data filter, --where 'all(finite(\"{name}\"))'"
         found.append(Finding(file, name, text, "finite numbers", hint, *places[0], is_defect=True))
     return found

@@ -81,11 +81,8 @@ class Expression:
     def __init__(self, text: str, where: str = "expression", each_row: bool = False) -> None:
         self.text, self.where, self.each_row = text.strip(), where, each_row
         self.names: dict[str, int] = {}
-        if not text.strip() or len(text) > _MAX_TEXT or not text.isprintable():
-            got = (
-                "nothing" if not text.strip() else f"{len(text)} letters" if len(text) > _MAX_TEXT else "line breaks or the like"
-            )
-            raise ExpressionError(where, got, f"one line of at most {_MAX_TEXT} letters")
+        if not self.text or len(self.text) > _MAX_TEXT or not self.text.isprintable():
+            raise ExpressionError(where, "nothing, too much, or line breaks", f"one line of 1 to {_MAX_TEXT} letters")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

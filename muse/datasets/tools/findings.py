@@ -51,11 +51,15 @@ class Finding:
 
     def __str__(self) -> str:
         place = [f"'{self.name}'"] if self.name else []
-        if self.episode is not None:
-            place.append(f"episode {self.episode}" + (f" row {self.row}" if self.row is not None else ""))
+        place += [spell_place(self.episode, self.row)] if self.episode is not None else []
         expected = f"; expected {self.expected}" if self.expected else ""
         hint = f" (try: {self.hint})" if self.hint else ""
-        return f"{': '.join([', '.join(place)] if place else [])}{': ' if place else ''}{self.text}{expected}{hint}"
+        return f"{', '.join(place)}{': ' if place else ''}{self.text}{expected}{hint}"
+
+
+def spell_place(episode: int, row: int | None) -> str:
+    """Returns words for an episode, and a row in it."""
+    return f"episode {episode}" if row is None else f"episode {episode} row {row}"
 
 
 def place_of(data: EpisodeData, row: int, name: str = "") -> tuple[int | None, int | None]:

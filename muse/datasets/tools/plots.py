@@ -299,12 +299,17 @@ def _views(data: EpisodeData) -> list[tuple[str, str, str, np.ndarray, bool]]:
 
 def _main_directions(data: EpisodeData, leaves: Sequence[Leaf]) -> np.ndarray:
     """Returns the rows `(N, 2)` in the two directions in which observations, each scaled to a spread of 1, differ most."""
-    rows = np.concatenate(
-        [np.asarray(data.steps[leaf.name], np.float64).reshape(data.num_rows, leaf.size) for leaf in leaves], axis=1
-    )
-    spread = rows.std(axis=0)
-    rows = (rows - rows.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    _, directions = np.linalg.eigh(rows.T @ rows)
-    # One element has no second direction.
+
+    def read(rows: slice | np.ndarray) -> np.ndarray:
+        parts = [np.asarray(data.steps[leaf.name][rows], np.float64) for leaf in leaves]
+        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+    some = read(_thinned(np.arange(data.num_rows)))
+    mean, spread = some.mean(axis=0), some.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    scaled = (some - mean) / spread
+    _, directions = np.linalg.eigh(scaled.T @ scaled)
     chosen = directions[:, ::-1][:, :2]
-    return np.pad(rows @ chosen, ((0, 0), (0, 2 - chosen.shape[1])))
+    points = [((read(slice(i, i + _MAX_POINTS)) - mean) / spread) @ chosen for i in range(0, data.num_rows, _MAX_POINTS)]
+    # One element has no second direction.
+    return np.pad(np.concatenate(points), ((0, 0), (0, 2 - chosen.shape[1])))

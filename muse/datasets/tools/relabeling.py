@@ -11,7 +11,6 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData, role_by_name
-from muse.datasets.formats.robomimic.meta import BLOCK, Origin
 from muse.datasets.tools.expressions import Expression, ExpressionError, Value
 from muse.datasets.tools.reworking import Tell, tell_nobody
 from muse.datasets.tools.specs import arrays_spec
@@ -107,11 +106,12 @@ class _Relabeling:
     def meta(self) -> dict[str, Any]:
         """Returns the meta data, with the new spec."""
         meta = {**self.data.meta, "spec": self.spec.to_dict()}
-        if BLOCK in meta:
-            origin = Origin.from_meta(meta, self.data.where)
-            new = {old: name for name, old in self.sources.items()}
-            names = {theirs: new[ours] for theirs, ours in origin.names.items() if ours in new}
-            meta[BLOCK] = Origin(**{**vars(origin), "names": names}).to_block()
+        new = {old: name for name, old in self.sources.items()}
+        for key, block in meta.items():
+            # Of data that was converted: the name here of each name there.
+            if isinstance(block, dict) and isinstance(block.get("names"), dict):
+                names = {theirs: new[ours] for theirs, ours in block["names"].items() if ours in new}
+                meta[key] = {**block, "names": names}
         return meta
 
     def parts(self) -> Iterator[EpisodeData]:
@@ -196,7 +196,8 @@ def cast(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
         if array.dtype.kind == dtype.kind == "f":
             same = np.isfinite(converted) | ~np.isfinite(array)
         else:
-            same = converted.astype(array.dtype) == array
+            # There and back alone would let 200 pass as int8, and the values alone 2**53 + 1 as a float.
+            same = (converted.astype(array.dtype) == array) & (converted == array)
     same = same.reshape(len(array), -1).all(axis=1)
     if not same.all():
         row = int(np.argmin(same))

@@ -23,6 +23,8 @@ _SATURATED = 0.3
 #: Pictures that follow one another unchanged: so many at once, or that share of all.
 _STILL_RUN, _STILL_SHARE = 10, 0.3
 _BLACK_BELOW = 8
+#: Quaternions are looked for in the first elements of a vector.
+_MAX_VECTOR = 64
 
 
 def _listed(numbers: np.ndarray | list[int]) -> str:
@@ -54,7 +56,11 @@ def _is_picture(array: np.ndarray) -> bool:
 
 
 def check_meta(data: EpisodeData, file: str) -> Iterator[Finding]:
-    """A file that does not say what its names are."""
+    """A file that does not say what its names are, or of other episodes than it holds."""
+    collection = data.meta.get("collection")
+    kept = collection.get("kept") if isinstance(collection, dict) else None
+    if isinstance(kept, list) and len(kept) != len(data.ends):
+        yield Finding(file, "", f"collected with seeds of {len(kept)} episodes", f"{len(data.ends)}, as there are")
     if "spec" not in data.meta:
         yield Finding(file, "", "no spec in it: roles, units and limits of names are not known", hint="muse data relabel, --role")
         return
@@ -181,18 +187,36 @@ def check_quaternions(data: EpisodeData, file: str) -> Iterator[Finding]:
     """Quaternions whose norm is not 1, and those that change sign from a row to the next: the same rotation, far away in numbers."""
     inside = ~data.done()[:-1]
     for leaf, array in _leaves(data, ("observation", "goal", "action", ""), "f"):
-        if not _is_quaternion(leaf):
-            continue
-        rows = np.asarray(array, np.float64).reshape(len(array), -1, 4)
-        norm = np.linalg.norm(rows, axis=-1)
-        wrong = np.flatnonzero((np.abs(norm - 1) > 0.01).any(axis=1))
-        if len(wrong):
-            text = f"a norm that is not 1 in {len(wrong)} rows, from {norm.min():.4g} to {norm.max():.4g}"
-            yield Finding(file, leaf.name, text, "unit quaternions", "", *place_of(data, int(wrong[0])))
-        flips = np.flatnonzero(inside & ((rows[1:] * rows[:-1]).sum(axis=-1) < 0).any(axis=1))
-        if len(flips):
-            text = f"changes its sign in {len(flips)} rows: q and -q are one rotation, and far apart for a model"
-            yield Finding(file, leaf.name, text, "", "", *place_of(data, int(flips[0]) + 1))
+        if _is_quaternion(leaf):
+            rows = np.asarray(array, np.float64).reshape(len(array), -1, 4)
+            norm = np.linalg.norm(rows, axis=-1)
+            wrong = np.flatnonzero((np.abs(norm - 1) > 0.01).any(axis=1))
+            if len(wrong):
+                text = f"a norm that is not 1 in {len(wrong)} rows, from {norm.min():.4g} to {norm.max():.4g}"
+                yield Finding(file, leaf.name, text, "unit quaternions", "", *place_of(data, int(wrong[0])))
+            found = [("", rows)]
+        else:
+            found = [
+                (f"elements [{i}:{i + 4}], a quaternion by their norm: ", rows[:, None]) for i, rows in _hidden_quaternions(array)
+            ]
+        for what, rows in found:
+            flips = np.flatnonzero(inside & ((rows[1:] * rows[:-1]).sum(axis=-1) < 0).any(axis=1))
+            if len(flips):
+                text = f"{what}changes its sign in {len(flips)} rows: q and -q are one rotation, and far apart for a model"
+                yield Finding(file, leaf.name, text, "", "", *place_of(data, int(flips[0]) + 1))
+
+
+def _hidden_quaternions(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields where four elements in a row of a vector have a norm of 1 in every row, and those elements `(N, 4)`."""
+    begin = 0
+    while array.ndim == 2 and begin + 4 <= min(array.shape[1], _MAX_VECTOR):
+        some = np.asarray(array[:: max(1, len(array) // 256), begin : begin + 4], np.float64)
+        if (np.abs(np.linalg.norm(some, axis=1) - 1) < 1e-3).all() and (some.std(axis=0) > 1e-3).sum() > 1:
+            rows = np.asarray(array[:, begin : begin + 4], np.float64)
+            if (np.abs(np.linalg.norm(rows, axis=1) - 1) < 1e-3).all():
+                yield begin, rows
+                begin += 3
+        begin += 1
 
 
 def check_pictures(data: EpisodeData, file: str) -> Iterator[Finding]:

@@ -212,6 +212,7 @@ def test_pictures(capsys):
     made = sorted(path.name for path in Path("a_plots").iterdir())
     assert made == ["coverage.png", "episode_1.png", "histograms.png", "lengths.png"]
     assert run("plot", "a.npz", "--out", "one.png") == 0 and Path("one.png").is_file()
+    assert run("plot", "a.npz", "--out", "one.png") == 1 and run("plot", "a.npz", "--episode", "9", "--out", "two.png") == 1
     assert run("video", "a.muse", "--out", "a.mp4", "--episode", "0", "1") == 0 and Path("a.mp4").is_file()
     assert capsys.readouterr().out.splitlines()[-1] == "a.muse -> a.mp4: 10 frames of 2 episodes"
     assert run("video", "a.muse", "--out", "a.mp4") == 1 and run("video", "a.muse", "--out", "a.mp4", "--overwrite") == 0

@@ -9,7 +9,7 @@ from muse.cli.acting import add_mismatch_flag
 from muse.cli.common import make_parser, run
 from muse.cli.data.common import add_target, counting
 from muse.datasets.tools.opening import open_data
-from muse.datasets.tools.reworking import merge_data
+from muse.datasets.tools.reworking import fingerprints_of, merge_data
 from muse.experiments.logger import logging_to
 from muse.experiments.provenance import check_same_env
 
@@ -35,9 +35,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     with logging_to(debug=args.debug):
         parts = [open_data(file) for file in args.files]
-        first, *others = (part.meta.get("fingerprint", {}) for part in parts)
-        for file, other in zip(args.files[1:], others, strict=True):
-            check_same_env(file, other, first, args.allow_mismatch)
+        first = fingerprints_of(parts[0])[0]
+        for part in parts:
+            for other in fingerprints_of(part):
+                check_same_env(part.where, other, first, args.allow_mismatch)
         with counting("merge", "episodes", sum(len(part.ends) for part in parts), args.target) as tell:
             # What makes no difference to how an environment behaves was let pass above.
             merged = merge_data(parts, args.target, True, args.overwrite, tell)

@@ -9,6 +9,7 @@ from typing import Any
 
 from muse.cli.common import make_parser, run
 from muse.cli.data.common import FILE_HELP, counting
+from muse.datasets.dataset import DataError
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.plots import plot_coverage, plot_episode, plot_histograms, plot_lengths
 from muse.experiments.logger import logging_to
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         "--episode", type=int, nargs="+", default=[0], metavar="N", help="episodes to draw over time (default: 0)"
     )
     parser.add_argument("--out", metavar="PATH", help="folder, or a .png for one episode alone (default: <FILE>_plots)")
+    parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
     return run(_work, parser, argv)
 
 
@@ -45,6 +47,9 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
         if out.suffix != ".png":
             for name, draw in (("histograms", plot_histograms), ("coverage", plot_coverage), ("lengths", plot_lengths)):
                 pages[out / f"{name}.png"] = lambda path, draw=draw: draw(path, data)
+        taken = [path for path in pages if path.exists()]
+        if taken and not args.overwrite:
+            raise DataError(str(taken[0]), "is there already", "another --out", "--overwrite to replace it")
         with counting("plot", "pages", len(pages), source.name) as tell:
             for i, (path, page) in enumerate(pages.items()):
                 page(path)

@@ -21,7 +21,8 @@ from muse.utils.errors import OptionError, nearest
 #: The language, for `--help`.
 LANGUAGE = """Expressions:
   names        ego, action; those with slashes or of another spelling in quotes: "objects/position"
-  of episodes  length (rows), index (number, from 0), success (0 or 1, where the data tells), step (0, 1, 2 ... in each row)
+  of episodes  length (rows), index (number, from 0), success (0 or 1, where the data tells), step (0, 1, 2 ... in each row);
+               they come before names of the data that are spelt so
   elements     action[0], "objects/position"[1], ego[0:2], ego[-1]: of each row
   numbers      + - * / // % **, computed in float64; a name of one element is a number
   comparisons  < <= > >= == !=, chained ones too; texts: note == text("left")

@@ -16,7 +16,7 @@ from muse.datasets.tools.expressions import Expression
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.specs import check_same_specs
 from muse.datasets.tools.values import EpisodeValues
-from muse.datasets.tools.writing import check_target, meta_of_chosen, parts_of_episodes, write_parts
+from muse.datasets.tools.writing import check_target, meta_of_chosen, parts_of_episodes, with_spec, write_parts
 from muse.utils.errors import OptionError
 from muse.utils.seeding import make_generator
 
@@ -95,15 +95,15 @@ def merge_data(
     """
     path = check_target(target, [part.where for part in parts], overwrite)
     check_same_specs(parts)
-    fingerprints = [part.meta.get("fingerprint", {}) for part in parts]
-    for part, other in zip(parts, fingerprints, strict=True):
-        if other != fingerprints[0] and not allow_mismatch:
+    fingerprints = [fingerprint for part in parts for fingerprint in fingerprints_of(part)]
+    for part in parts:
+        if any(other != fingerprints[0] for other in fingerprints_of(part)) and not allow_mismatch:
             got = f"made in another environment, or another version of it, than {parts[0].where}"
             raise DataError(part.where, got, "the same fingerprint", "allow_mismatch, where it makes no difference")
-    meta: dict[str, Any] = {key: value for key, value in parts[0].meta.items() if key in ("spec", "fingerprint")}
+    meta: dict[str, Any] = {key: value for key, value in with_spec(parts[0]).items() if key in ("spec", "fingerprint")}
     if any("splits" in part.meta for part in parts):
         meta["splits"] = join_splits(parts)
-    if len({str(fingerprint) for fingerprint in fingerprints}) > 1:
+    if any(other != fingerprints[0] for other in fingerprints):
         # As a dataset of several files has them: each is compared with the environment in use.
         meta["fingerprints"] = fingerprints
     collections = [part.meta.get("collection") for part in parts]
@@ -115,6 +115,12 @@ def merge_data(
     if first is None:
         raise DataError(str(target), "no episodes in any of them", "at least one")
     return write_parts(path, chain([first], pieces), meta, progress)
+
+
+def fingerprints_of(data: EpisodeData) -> list[dict[str, Any]]:
+    """Returns the fingerprints of the environments that the episodes come from; an empty one where it is not known."""
+    several = data.meta.get("fingerprints")
+    return several if isinstance(several, list) and several else [data.meta.get("fingerprint") or {}]
 
 
 def draw_holdout(count: int, share: float, seed: int) -> dict[str, list[int]]:

@@ -37,6 +37,11 @@ class EpisodeValues:
         success = success_of(data) if "success" in used else None
         for expression in expressions:
             expression.check_names([*SPECIAL, *(name for name in (*data.steps, *data.onetime) if name not in SPECIAL)])
+            for name, column in expression.names.items():
+                array = data.steps.get(name, data.onetime.get(name))
+                if name not in SPECIAL and array is not None and array.dtype.kind not in "fiubU":
+                    got = f"column {column + 1}: '{name}' holds {array.dtype}"
+                    raise ExpressionError(expression.where, got, "a name with numbers, truths or text")
             if "success" in expression.names and success is None:
                 got = f"{data.where} does not tell whether episodes succeeded"
                 expected = "a name 'success', rewards of 0 and 1, or a collection of successes"

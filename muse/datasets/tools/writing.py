@@ -12,10 +12,11 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats import folder
-from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.episode_data import EpisodeData, role_by_name
 from muse.datasets.formats.npz import physical_memory
 from muse.datasets.formats.robomimic.meta import BLOCK, Origin
 from muse.datasets.loading import format_of, write_file
+from muse.datasets.tools.specs import arrays_spec
 
 #: Bytes of a part; an episode that is larger is a part of its own.
 PART_BYTES = 2**26
@@ -125,6 +126,13 @@ def _joined_ends(ends: np.ndarray, more: np.ndarray) -> np.ndarray:
     return np.concatenate([ends, more + (ends[-1] if len(ends) else 0)])
 
 
+def with_spec(data: EpisodeData) -> dict[str, Any]:
+    """Returns the meta data, with a spec where only that tells one-time names from others: lengths do not in every new dataset."""
+    if "spec" in data.meta or all(role_by_name(name) for name in data.onetime):
+        return dict(data.meta)
+    return {**data.meta, "spec": arrays_spec(data).to_dict()}
+
+
 def meta_of_chosen(data: EpisodeData, numbers: Sequence[int] | np.ndarray) -> dict[str, Any]:
     """Returns the meta data for some of the episodes: what it says of each episode is said of those that are left.
 
@@ -133,7 +141,7 @@ def meta_of_chosen(data: EpisodeData, numbers: Sequence[int] | np.ndarray) -> di
     """
     chosen = [int(number) for number in numbers]
     place = {number: i for i, number in enumerate(chosen)}
-    meta = dict(data.meta)
+    meta = with_spec(data)
     if "splits" in meta:
         meta["splits"] = {name: [place[n] for n in split if n in place] for name, split in meta["splits"].items()}
     collection = meta.get("collection")

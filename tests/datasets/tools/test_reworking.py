@@ -264,6 +264,36 @@ def test_a_file_without_meta_data_gets_a_spec():
     assert spec.action_names == ("action",) and spec.param_names == ("param/size",) and spec.observation_names == ("ego",)
 
 
+@pytest.mark.parametrize("target", ["b.npz", "b.muse"])
+def test_one_time_names_of_plain_files_stay_what_they_are(target):
+    # Of two episodes and three rows `size` is known by its length; of one episode of one row it would not be.
+    np.savez("a.npz", ego=np.zeros((3, 2)), size=np.arange(2.0), done=np.array([False, True, True]))
+    data = open_data("a.npz")
+    filter_data(data, target, "length == 1")
+    result = read_file(target)
+    assert (
+        result.onetime["size"].tolist() == [1.0]
+        and result.steps["ego"].shape == (1, 2)
+        and check_file(target)[0].is_defect is False
+    )
+    merge_data([data, data], f"c{target}")
+    assert read_file(f"c{target}").onetime["size"].tolist() == [0, 1, 0, 1]
+
+
+def test_what_was_merged_from_several_environments_remembers_them():
+    parts = [make_data(where=name, fingerprint={"class": name}) for name in "AB"]
+    merge_data(parts, "c.npz", allow_mismatch=True)
+    refused(lambda: merge_data([open_data("c.npz"), parts[0]], "d.npz"), "c.npz: made in another environment")
+    merge_data([parts[0], open_data("c.npz")], "d.npz", allow_mismatch=True)
+    assert read_file("d.npz").meta["fingerprints"] == [{"class": "A"}, {"class": "A"}, {"class": "B"}]
+
+
+def test_names_without_numbers_are_in_no_condition():
+    data = changed(make_data())
+    data.steps["raw"] = np.zeros(len(data.steps["ego"]), "S3")
+    refused(lambda: choose_episodes(data, "length > 1 and any(raw)"), "column 20: 'raw' holds .S3")
+
+
 def test_a_folder_that_others_read_is_replaced_in_one_step():
     data = saved("a.npz")
     merge_data([data], "b.muse")

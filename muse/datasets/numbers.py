@@ -41,6 +41,11 @@ def rows_not_finite(rows: np.ndarray) -> Iterator[tuple[int, int]]:
             yield begin + row, int(counts[row])
 
 
+def rows_all(truths: np.ndarray) -> np.ndarray:
+    """Returns whether all elements of each row of `(N, *shape)` are true, `(N,)`; of no elements, all are."""
+    return truths.all(axis=tuple(range(1, truths.ndim)))
+
+
 def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
     """Returns `array` as `dtype` where that loses no meaning: the same kind, whole numbers that fit, or 0 and 1 for bool.
 

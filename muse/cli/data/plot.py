@@ -11,11 +11,11 @@ from muse.cli.common import make_parser, run
 from muse.cli.data.common import FILE_HELP, counting
 from muse.datasets.dataset import DataError
 from muse.datasets.tools.opening import open_data
-from muse.datasets.tools.plots import plot_coverage, plot_episode, plot_histograms, plot_lengths
+from muse.datasets.tools.plots import has_states, plot_coverage, plot_episode, plot_histograms, plot_lengths
 from muse.experiments.logger import logging_to
 
 _DESCRIPTION = """Draw what a dataset holds as PNG files: episode_<N>.png (a panel per name over time), histograms.png (values of each name), coverage.png
-(where states lie, and where episodes begin and end), lengths.png. They land in a folder beside the file, or in --out; with --out <name>.png
+(where states lie, and where episodes begin and end), lengths.png. Without observations there is no coverage.png. They land in a folder beside the file, or in --out; with --out <name>.png
 the one episode is drawn, and nothing else.
 Examples:
   muse data plot data/mine.npz
@@ -47,6 +47,8 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
         if out.suffix != ".png":
             for name, draw in (("histograms", plot_histograms), ("coverage", plot_coverage), ("lengths", plot_lengths)):
                 pages[out / f"{name}.png"] = lambda path, draw=draw: draw(path, data)
+        if not has_states(data):
+            pages.pop(out / "coverage.png", None)
         taken = [path for path in pages if path.exists()]
         if taken and not args.overwrite:
             raise DataError(str(taken[0]), "is there already", "another --out", "--overwrite to replace it")

@@ -275,13 +275,22 @@ def _whole_numbers(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True))
 
 
+def has_states(data: EpisodeData) -> bool:
+    """Returns whether `plot_coverage` has observations to draw."""
+    return bool(_states(data))
+
+
+def _states(data: EpisodeData) -> list[Leaf]:
+    return [leaf for leaf in _drawable(data) if leaf.role in ("observation", "") and leaf.dtype.kind == "f"]
+
+
 def _views(data: EpisodeData) -> list[tuple[str, str, str, np.ndarray, bool]]:
     """Returns title, labels of the axes, points `(N, 2)` and whether both axes have one scale, of each view of the states.
 
     Raises:
         DataError: When there are no observations of numbers.
     """
-    leaves = [leaf for leaf in _drawable(data) if leaf.role in ("observation", "") and leaf.dtype.kind == "f"]
+    leaves = _states(data)
     views = []
     for leaf in leaves:
         if _is_position(leaf):

@@ -11,6 +11,7 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData, role_by_name
+from muse.datasets.numbers import rows_all
 from muse.datasets.tools.expressions import Expression, ExpressionError, Value
 from muse.datasets.tools.reworking import Tell, tell_nobody
 from muse.datasets.tools.specs import arrays_spec
@@ -171,7 +172,7 @@ class _Relabeling:
         begin, end = int(self.data.ends[index - 1]) if index else 0, int(self.data.ends[index])
         length = 1 if leaf.role in _ONCE else end - begin
         array = value.array if value.has_rows else np.broadcast_to(value.array, (length, *value.array.shape))
-        if not (good := np.isfinite(array).reshape(len(array), -1).all(axis=1)).all():
+        if not (good := rows_all(np.isfinite(array))).all():
             got = f"NaN or infinity in row {int(np.argmin(good))} of episode {index}"
             raise ExpressionError(f"--set {name}", got, "finite numbers", "max(..., 1e-6) below a fraction or in a log")
         try:
@@ -198,7 +199,7 @@ def cast(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
         else:
             # There and back alone would let 200 pass as int8, and the values alone 2**53 + 1 as a float.
             same = (converted.astype(array.dtype) == array) & (converted == array)
-    same = same.reshape(len(array), -1).all(axis=1)
+    same = rows_all(same)
     if not same.all():
         row = int(np.argmin(same))
         raise DataError(label, f"{np.ravel(array[row])[:4].tolist()} in row {row}", f"what {dtype} can hold")

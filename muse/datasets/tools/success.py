@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.numbers import rows_all
 
 #: Last parts of names that tell.
 _NAMES = ("success", "is_success", "succeeded")
@@ -35,7 +36,7 @@ def success_of(data: EpisodeData) -> Success | None:
         for name, array in names.items():
             if name.rpartition("/")[2] in _NAMES and array.dtype.kind in "biuf":
                 told = np.asarray(array[rows])
-                return Success((told.reshape(len(told), -1) > 0).any(axis=1), f"'{name}'")
+                return Success(~rows_all(told <= 0), f"'{name}'")
     collection = data.meta.get("collection")
     if isinstance(collection, dict) and collection.get("only_successful") is True:
         return Success(np.ones(len(data.ends), bool), "collected with --only_successful")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from muse.datasets.formats.episode_data import EpisodeData
-from muse.datasets.numbers import parts_of
+from muse.datasets.numbers import parts_of, rows_all
 from muse.datasets.tools.findings import Finding, place_of
 from muse.datasets.tools.specs import arrays_spec
 from muse.datasets.tools.summary import LARGE_ROW_ELEMENTS
@@ -106,7 +106,7 @@ def check_duplicates(data: EpisodeData, file: str) -> Iterator[Finding]:
     for index, end in enumerate(data.ends.tolist()):
         digest = hashlib.blake2b(f"{end - begin}".encode())
         for array in small or data.steps.values():
-            digest.update(np.ascontiguousarray(array[begin:end]).data.cast("B") if array[:1].size else b"")
+            digest.update(array[begin:end].tobytes())
         first = seen.setdefault(digest.digest(), index)
         if first != index:
             yield Finding(file, "", f"the same as episode {first}", "each episode once", episode=index)
@@ -231,7 +231,7 @@ def check_pictures(data: EpisodeData, file: str) -> Iterator[Finding]:
             dark += (begin + np.flatnonzero(high < _BLACK_BELOW)).tolist()
             flat += (begin + np.flatnonzero((low == high) & (high >= _BLACK_BELOW))).tolist()
             shown = part if before is None else np.concatenate([before, part])
-            same = (shown[1:] == shown[:-1]).reshape(len(shown) - 1, -1).all(axis=1)
+            same = rows_all(shown[1:] == shown[:-1])
             still[begin + len(part) - len(same) : begin + len(part)] = same
             before = part[-1:]
         for rows, what in ((dark, "black"), (flat, "of one colour")):

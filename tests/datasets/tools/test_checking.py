@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from made import LENGTHS, changed, make_data
 
 from muse.datasets import DataError
+from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.loading import read_file, write_file
 from muse.datasets.tools.checking import check_file
+from muse.datasets.tools.opening import open_data
+from muse.datasets.tools.reworking import filter_data
+from muse.datasets.tools.summary import summarize
+from muse.specs import EnvSpec, Leaf
 
 FILES = ["a.npz", "a.muse"]
 
@@ -190,6 +195,42 @@ def test_what_is_no_dataset_is_one_defect(path):
         Path(path).write_text("hello")
     (finding,) = check_file(path)
     assert finding.is_defect and finding.file == path and finding.text
+
+
+SHAPES = st.lists(st.integers(0, 4), max_size=3).map(tuple)
+TYPES = st.sampled_from(["f4", "f8", "f2", "i8", "u1", "?", "U3", "S2", "c8", "M8[s]"])
+
+
+@settings(max_examples=80)
+@given(
+    st.lists(st.integers(1, 3), max_size=4),
+    st.dictionaries(st.sampled_from(["a", "quat", "reward", "success", "truncated", "param/x"]), st.tuples(SHAPES, TYPES)),
+    st.booleans(),
+)
+def test_arrays_of_any_shape_are_looked_at(tmp_path_factory, lengths, arrays, has_spec):
+    file = tmp_path_factory.mktemp("shapes") / "a.muse"
+    ends, kinds = np.cumsum(lengths, dtype=np.int64), ({}, {})
+    for name, (shape, dtype) in arrays.items():
+        is_once = name.startswith("param/")
+        kinds[is_once][name] = np.ones((len(lengths) if is_once else sum(lengths), *shape)).astype(dtype)
+    data = EpisodeData(*kinds, ends)
+    roles = {"a": "observation", "quat": "action", "param/x": "param"}
+    leaves = [
+        Leaf(name, array.shape[1:], -np.inf, np.inf, array.dtype, role=roles.get(name, ""))
+        for kind in kinds
+        for name, array in kind.items()
+    ]
+    write_file(file, EpisodeData(*kinds, ends, {"spec": EnvSpec.from_leaves(leaves).to_dict()} if has_spec else {}))
+    assert not any(finding.is_defect for finding in check_file(file))
+    told = json.loads(json.dumps(summarize(file).to_dict()))
+    assert [name["rows"] for name in told["names"]] == [len(array) for kind in kinds for array in kind.values()]
+    if lengths:
+        names = [
+            name for name in arrays if name in data.steps and data.steps[name].dtype.kind in "fiub" and data.steps[name].size
+        ]
+        where = " and ".join(["length > 0", *(f'all("{name}" == 1)' for name in names)])
+        assert filter_data(open_data(file), file.with_name("b.npz"), where).tolist() == list(range(len(lengths)))
+    shutil.rmtree(file.parent)
 
 
 @settings(max_examples=60)

@@ -14,9 +14,14 @@ from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.plots import has_states, plot_coverage, plot_episode, plot_histograms, plot_lengths
 from muse.experiments.logger import logging_to
 
-_DESCRIPTION = """Draw what a dataset holds as PNG files: episode_<N>.png (a panel per name over time), histograms.png (values of each name), coverage.png
-(where states lie, and where episodes begin and end), lengths.png. Without observations there is no coverage.png. They land in a folder beside the file, or in --out; with --out <name>.png
-the one episode is drawn, and nothing else.
+_DESCRIPTION = """Draw what a dataset holds as PNG files, into a folder beside the file or into --out:
+
+  episode_<N>.png  a panel for each name over time
+  histograms.png   the values of each name
+  coverage.png     where states lie, and where episodes begin and end; none without observations
+  lengths.png      how long episodes are
+
+With --out <name>.png the one episode is drawn, and nothing else.
 Examples:
   muse data plot data/mine.npz
   muse data plot data/mine.npz --episode 3 7 --out plots/mine

@@ -19,6 +19,7 @@ VERBS = {
     "load_batches": ("muse.cli.load_batches", "load batches from a recipe's dataset and time them"),
     "convert": ("muse.cli.convert", "convert a dataset from or to another project's form, with a report of every name"),
     "replay": ("muse.cli.replay", "replay a dataset's actions in its environment: does it still lead where it led"),
+    "data": ("muse.cli.data.main", "look at datasets, check them and rework them: muse data info, check, plot, video, split ..."),
     "doctor": ("muse.cli.doctor", "print versions and devices, what works here, and how to mend what does not"),
 }
 

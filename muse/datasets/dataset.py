@@ -9,7 +9,7 @@ while training:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 class DataError(MuseError):
     """Data that is wrong, or a dataset asked for what it does not have. Names the file, the name and the row."""
+
+
+#: What becomes of something wrong in a file. Loading raises it; a check notes it, and reading goes on without what is wrong.
+OnError = Callable[[DataError], Any]
+
+
+def raise_error(error: DataError) -> None:
+    """Raises `error`."""
+    raise error
 
 
 class Dataset(BaseClass, ABC):

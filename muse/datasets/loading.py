@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from muse.datasets.dataset import DataError
+from muse.datasets.dataset import DataError, OnError, raise_error
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.numbers import check_finite, parts_of, to_type
 from muse.specs import EnvSpec, Leaf
@@ -44,7 +44,23 @@ def read_file(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (
     Raises:
         DataError: For another spelling, and for whatever is wrong inside.
     """
-    data = format_of(path).read(path, ignore_prefixes)
+    data = read_raw(path, ignore_prefixes)
+    for name, array in data.steps.items():
+        check_finite(array, f"{data.where}: '{name}'")
+    return data
+
+
+def read_raw(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (), on_error: OnError = raise_error) -> EpisodeData:
+    """Like `read_file`, but numbers may be NaN or infinite, and a check may go on after what is wrong.
+
+    Args:
+        on_error: Is given what is wrong. When it returns, reading goes on without that; what leaves nothing to read is raised in any
+            case.
+
+    Raises:
+        DataError: As `read_file`.
+    """
+    data = format_of(path).read(path, ignore_prefixes, on_error)
     arrays = {**data.steps, **data.onetime}
     for leaf in data.meta.get("spec", {}).get("leaves", ()):
         name = leaf["name"]
@@ -52,12 +68,12 @@ def read_file(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (
             continue
         label = f"{data.where}: '{name}'"
         if name not in arrays:
-            raise DataError(label, "missing", "an array of that name: the file's own spec lists it", "copy or collect it again")
+            expected = "an array of that name: the file's own spec lists it"
+            on_error(DataError(label, "missing", expected, "copy or collect it again"))
+            continue
         came, wanted = (arrays[name].shape[1:], arrays[name].dtype), (tuple(leaf["shape"]), np.dtype(leaf["dtype"]))
         if came != wanted:
-            raise DataError(label, f"shape {came[0]} {came[1]}", f"{wanted[0]} {wanted[1]}, as the file's own spec says")
-    for name, array in data.steps.items():
-        check_finite(array, f"{data.where}: '{name}'")
+            on_error(DataError(label, f"shape {came[0]} {came[1]}", f"{wanted[0]} {wanted[1]}, as the file's own spec says"))
     return data
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from muse.datasets.dataset import DataError
+from muse.datasets.dataset import DataError, OnError, raise_error
 
 #: Elements of a part. In float64 it takes 16 MiB.
 _PART_ELEMENTS = 2**21
@@ -19,15 +19,29 @@ def parts_of(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield begin, rows[begin : begin + step]
 
 
-def check_finite(rows: np.ndarray, label: str, first_row: int = 0) -> None:
+def check_finite(rows: np.ndarray, label: str, on_error: OnError = raise_error, first_row: int = 0) -> None:
     """Raises `DataError` for the first row of a float array `(N, *shape)` that holds NaN or infinity; rows count from `first_row`."""
+    for row, _ in rows_not_finite(rows):
+        return on_error(
+            DataError(label, f"NaN or infinity in row {first_row + row}", "finite numbers", "drop or mend the episode")
+        )
+    return None
+
+
+def rows_not_finite(rows: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yields the rows of an array `(N, *shape)` that hold NaN or infinity, and how many elements of each are so."""
     if rows.dtype.kind not in "fc":
         return
     for begin, part in parts_of(rows):
         if not is_finite(part):
-            good = np.isfinite(part).reshape(len(part), -1).all(axis=1)
-            got = f"NaN or infinity in row {first_row + begin + int(np.argmin(good))}"
-            raise DataError(label, got, "finite numbers", "drop or mend the episode")
+            counts = np.count_nonzero(~np.isfinite(part).reshape(len(part), -1), axis=1)
+            for row in np.flatnonzero(counts).tolist():
+                yield begin + row, int(counts[row])
+
+
+def rows_all(truths: np.ndarray) -> np.ndarray:
+    """Returns whether all elements of each row of `(N, *shape)` are true, `(N,)`; of no elements, all are."""
+    return truths.all(axis=tuple(range(1, truths.ndim)))
 
 
 def is_finite(array: np.ndarray) -> bool:

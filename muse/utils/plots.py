@@ -19,6 +19,7 @@ from muse.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Colours of the curves in order, told apart by colour-blind eyes too (M. Okabe and K. Ito, Color universal design, 2008).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -82,9 +83,6 @@ def plot_curves(
     Raises:
         PlotError: For no curves, another ending of the name, or a logarithmic axis with values that are not positive.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not str(path).endswith(".png"):
         raise PlotError(str(path), "another kind of file", "a name that ends in '.png'")
     if not curves:
@@ -95,18 +93,46 @@ def plot_curves(
         raise PlotError(f"{path}: log", f"values down to {values.min():g}", "positive values, or log=False")
     if log is None:
         log = not percent and len(values) > 1 and values.min() > 0 and values.max() > _LOG_RATIO * values.min()
-    figure = Figure(figsize=size, dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(size)
     axes = figure.add_subplot()
     if log:
         axes.set_yscale("log")
     for i, curve in enumerate(curves):
         _draw(axes, curve, COLORS[i % len(COLORS)])
     _dress(axes, title, x_label, y_label, percent, bool(log))
+    save_figure(path, figure)
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Returns an empty figure of so many inches, at 150 dots per inch, that needs no screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(path: str | os.PathLike[str], figure: Figure) -> None:
+    """Writes a figure to a PNG file, which appears whole.
+
+    Raises:
+        PlotError: For another ending of the name.
+    """
+    if not str(path).endswith(".png"):
+        raise PlotError(str(path), "another kind of file", "a name that ends in '.png'")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     with atomic_write(path) as file:
         file.write(buffer.getvalue())
+
+
+def dress_axes(axes: Axes) -> None:
+    """Draws a faint grid behind what is drawn, and no frame above and to the right."""
+    axes.grid(True, color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
 
 
 def _draw(axes: Axes, curve: Curve, color: str) -> None:
@@ -139,10 +165,9 @@ def _dress(axes: Axes, title: str, x_label: str, y_label: str, percent: bool, lo
     elif log:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(True, which="both" if log else "major", color="0.9", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    dress_axes(axes)
+    if log:
+        axes.grid(True, which="minor", color="0.9", linewidth=0.6)
     axes.legend(frameon=False)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from muse.datasets.dataset import DataError
+from muse.datasets.dataset import DataError, OnError, raise_error
+from muse.datasets.numbers import check_finite
 from muse.specs import EnvSpec
 
 #: Version of the meta data's layout.
@@ -85,24 +86,28 @@ def _is_numbers(split: Any) -> bool:
     return isinstance(split, list) and all(isinstance(number, int) and not isinstance(number, bool) for number in split)
 
 
-def ends_of(done: np.ndarray, where: str) -> np.ndarray:
-    """Returns the row after each episode's last, from `done`.
+def ends_of(done: np.ndarray, where: str, on_error: OnError = raise_error) -> np.ndarray | None:
+    """Returns the row after each episode's last, from `done`; None when it does not say.
 
     Raises:
-        DataError: When `done` is no `(N,)` bool array or its last row is not true.
+        DataError: When `done` is no `(N,)` bool array or its last row is not true, unless `on_error` goes on.
     """
     if done.ndim == 2 and done.shape[1] == 1:
         done = done[:, 0]
     if done.ndim != 1 or (done.dtype != bool and not (done.dtype.kind in "iu" and np.isin(done, (0, 1)).all())):
         expected = "(N,) bool, true on the last row of each episode"
-        raise DataError(f"{where}: 'done'", f"shape {done.shape} {done.dtype}", expected)
+        on_error(DataError(f"{where}: 'done'", f"shape {done.shape} {done.dtype}", expected))
+        return None
     if len(done) and not done[-1]:
         got, hint = f"false on the last row ({len(done) - 1})", "cut the rows after the last done, or set it"
-        raise DataError(f"{where}: 'done'", got, "true there: the last episode has no end", hint)
+        on_error(DataError(f"{where}: 'done'", got, "true there: the last episode has no end", hint))
+        done = np.append(done[:-1], done.dtype.type(True))
     return np.flatnonzero(done).astype(np.int64) + 1
 
 
-def split_names(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where: str) -> EpisodeData:
+def split_names(
+    arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where: str, on_error: OnError = raise_error
+) -> EpisodeData:
     """Sorts the arrays of a file into steps and one-time names.
 
     A name is one-time when the meta data's spec calls it a param or final, or, in a file without meta data, when its name begins
@@ -110,12 +115,18 @@ def split_names(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where
     to its first row in each episode (last, for a final).
 
     Raises:
-        DataError: For a missing `done`, and for lengths that differ.
+        DataError: For a missing `done`, and for lengths that differ. Where `on_error` goes on instead, arrays of another length are
+            left out; without a usable `done` all arrays are returned as steps, of no episodes.
     """
+    ends = None
     if "done" not in arrays:
         expected = "(N,) bool, true on the last row of each episode"
-        raise DataError(f"{where}: 'done'", "missing", expected, "names there: " + (", ".join(sorted(arrays)) or "none"))
-    ends = ends_of(arrays["done"], where)
+        on_error(DataError(f"{where}: 'done'", "missing", expected, "names there: " + (", ".join(sorted(arrays)) or "none")))
+    else:
+        ends = ends_of(arrays["done"], where, on_error)
+    if ends is None:
+        steps = {name: np.atleast_1d(array) for name, array in arrays.items() if name not in ("done", "rollout_timestep")}
+        return EpisodeData(steps, {}, np.zeros(0, np.int64), meta, where)
     rows = int(ends[-1]) if len(ends) else 0
     roles = roles_of(meta)
     steps, onetime = {}, {}
@@ -131,11 +142,12 @@ def split_names(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], where
         else:
             steps[name] = array
     for names, wanted in ((steps, rows), (onetime, len(ends))):
-        for name, array in names.items():
+        for name, array in list(names.items()):
             if array.ndim == 0 or len(array) != wanted:
                 there = str(len(array)) if array.ndim else "no"
-                raise DataError(f"{where}: '{name}'", f"{there} rows", f"{wanted}, as 'done' says")
-    _check_timestep(arrays, ends, where)
+                on_error(DataError(f"{where}: '{name}'", f"{there} rows", f"{wanted}, as 'done' says"))
+                check_finite(np.atleast_1d(names.pop(name)), f"{where}: '{name}'", on_error)
+    _check_timestep(arrays, ends, where, on_error)
     return EpisodeData(steps, onetime, ends, meta, where)
 
 
@@ -149,13 +161,13 @@ def role_by_name(name: str) -> str:
     return "param" if name.startswith("param/") else "final" if name.startswith("final/") else ""
 
 
-def _check_timestep(arrays: Mapping[str, np.ndarray], ends: np.ndarray, where: str) -> None:
+def _check_timestep(arrays: Mapping[str, np.ndarray], ends: np.ndarray, where: str, on_error: OnError) -> None:
     if "rollout_timestep" not in arrays:
         return
     came = arrays["rollout_timestep"].reshape(-1)
     wanted = EpisodeData({}, {}, ends).rollout_timestep()
     label, expected = f"{where}: 'rollout_timestep'", "0, 1, 2 ... from each episode's first row"
     if came.shape != wanted.shape:
-        raise DataError(label, f"shape {arrays['rollout_timestep'].shape}", f"({len(wanted)},), as 'done' says")
-    if not np.array_equal(came, wanted):
-        raise DataError(label, f"{came[np.argmax(came != wanted)]} in row {int(np.argmax(came != wanted))}", expected)
+        on_error(DataError(label, f"shape {arrays['rollout_timestep'].shape}", f"({len(wanted)},), as 'done' says"))
+    elif not np.array_equal(came, wanted):
+        on_error(DataError(label, f"{came[np.argmax(came != wanted)]} in row {int(np.argmax(came != wanted))}", expected))

@@ -27,7 +27,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from muse.datasets.dataset import DataError
+from muse.datasets.dataset import DataError, OnError, raise_error
 from muse.datasets.formats import npz
 from muse.datasets.formats.episode_data import EpisodeData, role_by_name, roles_of, split_names
 from muse.datasets.formats.headers import Header, read_header
@@ -38,11 +38,13 @@ _EXPECTED = "a .muse folder with one .npy per name"
 _PART_BYTES = 2**24
 
 
-def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()) -> EpisodeData:
+def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (), on_error: OnError = raise_error) -> EpisodeData:
     """Maps the arrays of a folder, read-only; nothing is copied into memory.
 
     Args:
         ignore_prefixes: Names that begin with one of these are not read.
+        on_error: Is given what is wrong in the folder. When it returns, reading goes on without that; what leaves nothing to read
+            is raised in any case.
 
     Raises:
         DataError: For a folder that is missing, a file that is cut short or holds pickled objects, a broken table.
@@ -53,28 +55,20 @@ def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()) ->
         raise DataError(
             str(path), "a file" if folder.exists() else "no such folder", _EXPECTED, "the path is relative to the working folder"
         )
-    files = _files(folder)
+    files = _files(folder, on_error)
     if not (folder / TABLE).exists():
-        arrays = {
-            name: _map(file, None, path, name)
-            for name, file in files.items()
-            if name == "done" or not name.startswith(ignore_prefixes)
-        }
-        return split_names(arrays, {}, str(path))
+        chosen = {name: None for name in files if name == "done" or not name.startswith(ignore_prefixes)}
+        return split_names(dict(_map_all(files, chosen, path, on_error)), {}, str(path), on_error)
     if "done" in files or "rollout_timestep" in files:
-        raise DataError(
-            f"{path}: 'done.npy' or 'rollout_timestep.npy'", f"beside {TABLE}", "one of the two", f"delete what is not {TABLE}"
-        )
-    ends, meta = _read_table(folder)
+        label, hint = f"{path}: 'done.npy' or 'rollout_timestep.npy'", f"delete what is not {TABLE}"
+        on_error(DataError(label, f"beside {TABLE}", "one of the two", hint))
+        files = {name: file for name, file in files.items() if name not in ("done", "rollout_timestep")}
+    ends, meta = _read_table(folder, on_error)
     rows, roles = int(ends[-1]) if len(ends) else 0, roles_of(meta)
-    steps, onetime = {}, {}
-    for name, file in files.items():
-        if name.startswith(ignore_prefixes):
-            continue
-        if roles.get(name, role_by_name(name)) in ("param", "final"):
-            onetime[name] = _map(file, len(ends), path, name)
-        else:
-            steps[name] = _map(file, rows, path, name)
+    once = {name for name in files if roles.get(name, role_by_name(name)) in ("param", "final")}
+    chosen = {name: len(ends) if name in once else rows for name in files if not name.startswith(ignore_prefixes)}
+    arrays = dict(_map_all(files, chosen, path, on_error))
+    steps, onetime = ({name: arrays[name] for name in arrays if (name in once) == is_once} for is_once in (False, True))
     return EpisodeData(steps, onetime, ends, meta, str(path))
 
 
@@ -89,6 +83,19 @@ def write(path: str | os.PathLike[str], data: EpisodeData) -> None:
     Raises:
         DataError: For an array that could only be written by pickling it, and for a path that is taken by a file.
     """
+    with replacing(path) as temporary:
+        for name, array in _arrays(data, path).items():
+            _write_array(temporary / file_name(name), array)
+        _write_table(temporary, data)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields an empty folder beside `path` that takes its place when the block ends without an error, in one step.
+
+    Raises:
+        DataError: For a path that is taken by a file.
+    """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_dir():
         raise DataError(str(path), "a file", "a folder, or nothing yet")
@@ -99,15 +106,27 @@ def write(path: str | os.PathLike[str], data: EpisodeData) -> None:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)
-        for name, array in _arrays(data, path).items():
-            _write_array(temporary / file_name(name), array)
-        _write_table(temporary, data)
+        yield temporary
         for folder, _, _ in os.walk(temporary):
             sync_folder(folder)
         _put(temporary, target)
         sync_folder(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_meta(path: str | os.PathLike[str], meta: Mapping[str, Any]) -> None:
+    """Replaces the meta data of a folder that Muse wrote; its arrays are not touched.
+
+    Raises:
+        DataError: For a folder without an episode table, and while another process appends.
+    """
+    folder = Path(path)
+    _restore(folder)
+    if not (folder / TABLE).exists():
+        raise DataError(str(path), f"no {TABLE}", "a folder that Muse wrote", "`muse data merge` it into a new one first")
+    with _locked(folder):
+        _write_table(folder, EpisodeData({}, {}, _read_table(folder)[0], meta))
 
 
 def append(path: str | os.PathLike[str], data: EpisodeData) -> None:
@@ -146,12 +165,24 @@ def file_name(name: str) -> str:
     return "/".join(quote(part, safe=" ").replace(".", "%2E") for part in name.split("/")) + ".npy"
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _map_all(
+    files: Mapping[str, Path], rows: Mapping[str, int | None], path: str | os.PathLike[str], on_error: OnError
+) -> Iterator[tuple[str, np.ndarray]]:
+    for name, count in rows.items():
+        try:
+            yield name, _map(files[name], count, path, name)
+        except DataError as error:
+            on_error(error)
+
+
+def _files(folder: Path, on_error: OnError) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*.npy")):
         name = unquote(file.relative_to(folder).as_posix().removesuffix(".npy"))
         if name in found:
-            raise DataError(f"{folder}: '{name}'", f"two files, {found[name].name} and {file.name}", "one file for each name")
+            got = f"two files, {found[name].name} and {file.name}"
+            on_error(DataError(f"{folder}: '{name}'", got, "one file for each name"))
+            continue
         found[name] = file
     return found
 
@@ -165,9 +196,9 @@ def _arrays(data: EpisodeData, path: str | os.PathLike[str]) -> Mapping[str, np.
     return arrays
 
 
-def _read_table(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+def _read_table(folder: Path, on_error: OnError = raise_error) -> tuple[np.ndarray, dict[str, Any]]:
     table = folder / TABLE
-    arrays, meta = npz.read_arrays(table)
+    arrays, meta = npz.read_arrays(table, on_error=on_error)
     ends = arrays.get("ends")
     if ends is None or ends.ndim != 1 or ends.dtype != np.int64 or np.any(np.diff(ends, prepend=0) < 1):
         raise DataError(

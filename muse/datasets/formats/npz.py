@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
 
-from muse.datasets.dataset import DataError
+from muse.datasets.dataset import DataError, OnError, raise_error
 from muse.datasets.formats.episode_data import VERSION, EpisodeData, check_meta, split_names
 from muse.datasets.formats.headers import read_header
 from muse.utils.files import atomic_write
@@ -51,28 +51,35 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray],
                 np.lib.format.write_array(member, np.ascontiguousarray(array) if array.ndim else array, allow_pickle=False)
 
 
+def write_meta(path: str | os.PathLike[str], meta: Mapping[str, Any]) -> None:
+    """Replaces the meta data of a file; its arrays stay as they are. The archive is written anew, whole or not at all."""
+    write_arrays(path, read_arrays(path)[0], meta)
+
+
 def check_storable(array: np.ndarray, where: str) -> None:
     """Raises `DataError` for an array that only pickle could write, or whose elements have no bytes."""
     if array.dtype.hasobject or not array.dtype.itemsize:
         raise DataError(where, f"dtype {array.dtype}", "a type of fixed size")
 
 
-def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()) -> EpisodeData:
+def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (), on_error: OnError = raise_error) -> EpisodeData:
     """Reads episodes.
 
     Args:
         ignore_prefixes: Names that begin with one of these are not read.
+        on_error: Is given what is wrong in the file. When it returns, reading goes on without that; what leaves nothing to read is
+            raised in any case.
 
     Raises:
         DataError: For a file that is missing, cut short, no archive, larger than the memory, holds pickled objects, or whose
             arrays do not fit one another. Nothing in the file is run.
     """
-    arrays, meta = read_arrays(path, ignore_prefixes)
-    return split_names(arrays, meta, str(path))
+    arrays, meta = read_arrays(path, ignore_prefixes, on_error)
+    return split_names(arrays, meta, str(path), on_error)
 
 
 def read_arrays(
-    path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()
+    path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (), on_error: OnError = raise_error
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Returns named arrays and the meta data.
 
@@ -82,9 +89,9 @@ def read_arrays(
     where = str(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            chosen = _choose(archive.infolist(), ignore_prefixes, where)
+            chosen = _choose(archive.infolist(), ignore_prefixes, where, on_error)
             _check_memory(chosen.values(), where)
-            arrays = {name: _read_member(archive, info, f"{where}: '{name}'") for name, info in chosen.items()}
+            arrays = dict(_read_members(archive, chosen, where, on_error))
     except DataError:
         raise
     except FileNotFoundError as error:
@@ -95,21 +102,43 @@ def read_arrays(
         raise DataError(where, "may not be read", _EXPECTED, "its permissions") from error
     except Exception as error:  # A damaged archive makes zipfile and its decoders raise whatever they meet.
         raise DataError(where, f"cut short or no archive ({error})", _EXPECTED, "copy or collect it again") from error
-    return arrays, _parse_meta(arrays.pop(META, None), where)
+    try:
+        return arrays, _parse_meta(arrays.pop(META, None), where)
+    except DataError as error:
+        on_error(error)
+        return arrays, {}
 
 
-def _choose(members: Iterable[zipfile.ZipInfo], ignore_prefixes: tuple[str, ...], where: str) -> dict[str, zipfile.ZipInfo]:
+def _read_members(
+    archive: zipfile.ZipFile, chosen: Mapping[str, zipfile.ZipInfo], where: str, on_error: OnError
+) -> Iterator[tuple[str, np.ndarray]]:
+    for name, info in chosen.items():
+        label = f"{where}: '{name}'"
+        try:
+            yield name, _read_member(archive, info, label)
+        except DataError as error:
+            on_error(error)
+        except Exception as error:  # As in `read_arrays`, for one array of it.
+            on_error(
+                DataError(label, f"cut short or damaged ({error})", "an array in numpy's format", "copy or collect it again")
+            )
+
+
+def _choose(
+    members: Iterable[zipfile.ZipInfo], ignore_prefixes: tuple[str, ...], where: str, on_error: OnError
+) -> dict[str, zipfile.ZipInfo]:
     chosen: dict[str, zipfile.ZipInfo] = {}
     for info in members:
         name = info.filename.removesuffix(".npy")
         if info.is_dir() or (name.startswith(ignore_prefixes) and name not in _ALWAYS):
             continue
         if name in chosen:
-            raise DataError(f"{where}: '{name}'", "twice in the archive", "each name once")
+            on_error(DataError(f"{where}: '{name}'", "twice in the archive", "each name once"))
+            continue
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(
-                f"{where}: '{name}'", f"compressed by method {info.compress_type}", "stored or deflated, as numpy writes it"
-            )
+            got, expected = f"compressed by method {info.compress_type}", "stored or deflated, as numpy writes it"
+            on_error(DataError(f"{where}: '{name}'", got, expected))
+            continue
         chosen[name] = info
     return chosen
 

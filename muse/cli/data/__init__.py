@@ -1,0 +1,1 @@
+"""`muse data`: one module per verb below it."""

@@ -1,0 +1,1 @@
+"""Makes `made` importable from the tests of this folder."""

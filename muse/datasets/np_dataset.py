@@ -140,8 +140,13 @@ class NpDataset(WindowDataset):
             raise DataError(f"NpDataset.{call}", got, expected)
         checked = {name: self._fitted(steps, name, (length,), call) for name in self._step_names}
         once = {name: self._fitted(onetime, name, (), call)[None] for name in self._onetime_names}
-        self._store.append(checked, once, np.array([length]))
-        self._windows.append(np.array([length]))
+        lost = [name for name in self.relabelled_names if name in steps and name not in self._held_names]
+        if lost:
+            got = f"the episode has '{lost[0]}', which would be lost"
+            raise DataError(
+                f"NpDataset.{call}", got, "no recorded goals of relabelled names", "recorded=True in goal_relabelling"
+            )
+        self._add_rows(checked, once, np.array([length]))
         self._evict()
 
     def _refuse_frozen(self, call: str) -> None:
@@ -168,8 +173,9 @@ class NpDataset(WindowDataset):
         self._evicted += gone
 
     def to_data(self) -> EpisodeData:
-        """Returns everything held, as formats write it; arrays may be views."""
-        spec = EnvSpec.from_leaves(self.env_spec.leaf(name) for name in self.env_spec.all_names if name in self._held_names)
+        """Returns everything recorded, as formats write it, and nothing that was made of it; arrays may be views."""
+        names = {*self._step_names, *self._onetime_names}
+        spec = EnvSpec.from_leaves(self.env_spec.leaf(name) for name in self.env_spec.all_names if name in names)
         steps = {name: self._store.view(name) for name in self._step_names}
         onetime = {name: self._store.view(name) for name in self._onetime_names}
         return EpisodeData(steps, onetime, self._store.ends.copy(), {**self.meta, "spec": spec.to_dict()}, self._where)

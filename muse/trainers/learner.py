@@ -76,7 +76,7 @@ class Learner:
         dataset, sampler = self.datasets[index], self.samplers[index]
         # A dataset that grows may not be read by a thread meanwhile.
         if not self.prefetch or not getattr(dataset, "frozen", False):
-            return dataset.get_batch(sampler.next_indices(), torch_device=self.device)
+            return dataset.draw_batch(sampler, torch_device=self.device)
         if index not in self._prefetchers:
             self._prefetchers[index] = Prefetcher(dataset, sampler, torch_device=self.device, depth=self.prefetch)
         return self._prefetchers[index].next_batch()

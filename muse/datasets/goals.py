@@ -58,7 +58,7 @@ class GoalRelabelling(BaseClass):
         Argument("offset", type=int, default=0, help="rows behind the anchor, for choose=offset", unit="rows"),
         Argument("gamma", type=float, default=0.98, help="for choose=geometric: the mean look-ahead is 1 / (1 - gamma) rows"),
         Argument(
-            "recorded", type=bool, default=False, help="the data hold goals of these names too; episodes and files keep them"
+            "recorded", type=list, default=[], element_type=str, help="goals that the data hold too: episodes and files keep them"
         ),
         Argument("seed", type=int, default=0, help="of the goals of windows that are asked for by number"),
     ]
@@ -69,7 +69,7 @@ class GoalRelabelling(BaseClass):
     within: str
     offset: int
     gamma: float
-    recorded: bool
+    recorded: list[str]
     seed: int
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
@@ -83,6 +83,9 @@ class GoalRelabelling(BaseClass):
                 raise DataError(
                     "GoalRelabelling: 'names'", got, "a step name that is no goal of these: " + ", ".join(env_spec.names)
                 )
+        for name in self.recorded:
+            if name not in self.names:
+                raise DataError("GoalRelabelling: 'recorded'", f"'{name}'", "goals of 'names': " + ", ".join(self.names))
         if self.offset < 0:
             raise DataError("GoalRelabelling: 'offset'", str(self.offset), "0 rows or more")
         if not 0 < self.gamma < 1:

@@ -143,9 +143,7 @@ class NpDataset(WindowDataset):
         lost = [name for name in self.relabelled_names if name in steps and name not in self._held_names]
         if lost:
             got = f"the episode has '{lost[0]}', which would be lost"
-            raise DataError(
-                f"NpDataset.{call}", got, "no recorded goals of relabelled names", "recorded=True in goal_relabelling"
-            )
+            raise DataError(f"NpDataset.{call}", got, "only goals that are kept", f"'{lost[0]}' in goal_relabelling/recorded")
         self._add_rows(checked, once, np.array([length]))
         self._evict()
 

@@ -87,7 +87,8 @@ class WindowDataset(Dataset, ABC):
         self._onetime_names = tuple(onetime)
         self._made_names = tuple(leaf.name for preprocessor in self._preprocessors for leaf in preprocessor.leaves)
         goals = () if self._goals is None else tuple(self._goals.names)
-        unread = {*DERIVED_NAMES, *self._made_names, *(() if self._goals is None or self._goals.recorded else goals)}
+        recorded = () if self._goals is None else self._goals.recorded
+        unread = {*DERIVED_NAMES, *self._made_names, *goals} - set(recorded)
         #: What the file has; what is made of it comes besides.
         self._step_names = tuple(name for name in steps if name not in unread)
         self._held_names = (*self._step_names, *self._made_names, *self._onetime_names)
@@ -120,7 +121,7 @@ class WindowDataset(Dataset, ABC):
     @classmethod
     def get_spec_leaves(cls, params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
         """Returns the leaves that the preprocessors and the goals of a group `params` add to `env_spec`."""
-        _, _, spec = _between(params, env_spec)
+        _, _, spec = _between(params, env_spec, extends=True)
         return [spec.leaf(name) for name in spec.all_names if name not in env_spec]
 
     @abstractmethod
@@ -136,7 +137,9 @@ class WindowDataset(Dataset, ABC):
                 raise DataError(self._label(option), f"reads '{name}', which is not held", "one of " + ", ".join(held))
 
     def _find_segments(self, rows_of: Callable[[str], np.ndarray], ends: np.ndarray) -> Segments | None:
-        return None if self._chooser is None else self._chooser.find(np.asarray(rows_of(self._chooser.contact)[:]), ends)
+        if self._chooser is None or not len(ends):
+            return None
+        return self._chooser.find(np.asarray(rows_of(self._chooser.contact)[:]), ends)
 
     def _add_rows(self, steps: Mapping[str, np.ndarray], onetime: Mapping[str, np.ndarray], ends: np.ndarray) -> None:
         """Appends episodes: checked arrays of the names that a file has, and the end of each counted from their first row."""
@@ -297,9 +300,12 @@ class WindowDataset(Dataset, ABC):
         return found
 
 
-def _between(params: Mapping[str, Any], env_spec: EnvSpec) -> tuple[list[Preprocessor], GoalRelabelling | None, EnvSpec]:
+def _between(
+    params: Mapping[str, Any], env_spec: EnvSpec, extends: bool = False
+) -> tuple[list[Preprocessor], GoalRelabelling | None, EnvSpec]:
     """Returns what stands between the file and the model, and the spec with what it adds."""
-    preprocessors, spec = make_preprocessors(params.get("data_preprocessors"), env_spec, "dataset/data_preprocessors")
+    groups, where = params.get("data_preprocessors"), "dataset/data_preprocessors"
+    preprocessors, spec = make_preprocessors(groups, env_spec, where, extends)
     group = params.get("goal_relabelling")
     goals = None if group is None else build(group, spec, where="dataset/goal_relabelling")
     return preprocessors, goals, spec if goals is None else spec.extended(goals.leaves)

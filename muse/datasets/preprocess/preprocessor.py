@@ -64,8 +64,14 @@ class Preprocessor(BaseClass, ABC):
         """
 
 
-def make_preprocessors(groups: Any, env_spec: EnvSpec, where: str) -> tuple[list[Preprocessor], EnvSpec]:
+def make_preprocessors(groups: Any, env_spec: EnvSpec, where: str, extends: bool = False) -> tuple[list[Preprocessor], EnvSpec]:
     """Builds the preprocessors that an option holds, in order; returns them and the spec with what they make.
+
+    Args:
+        groups: What the option holds; see `named_groups`.
+        env_spec: Names that are there before.
+        where: The option's path, for messages.
+        extends: Whether the spec must lack what they make; else it may have been extended by that before.
 
     Raises:
         DataError: When one reads a name that is not there, or makes one that is there with another shape, type or role.
@@ -83,7 +89,7 @@ def make_preprocessors(groups: Any, env_spec: EnvSpec, where: str) -> tuple[list
         for leaf in preprocessor.leaves:
             there = env_spec.leaf(leaf.name) if leaf.name in env_spec else leaf
             is_other = (there.shape, there.dtype, there.role) != (leaf.shape, leaf.dtype, leaf.role)
-            if is_other or leaf.name in preprocessor.reads or leaf.name in taken:
+            if is_other or (extends and leaf.name in env_spec) or leaf.name in preprocessor.reads or leaf.name in taken:
                 got = f"makes '{leaf.name}', which is there" + (f", made by '{taken[leaf.name]}'" if leaf.name in taken else "")
                 raise DataError(label, got, "a name of its own: preprocessors add names and change none")
             taken[leaf.name] = key

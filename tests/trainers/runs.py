@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from attrdict import AttrDict as d
 
+from muse.datasets.augmentation import GaussianNoise
+from muse.datasets.goals import GoalRelabelling
 from muse.datasets.np_dataset import NpDataset
 from muse.envs.env import make_env_spec
 from muse.envs.simple.point_mass_env import PointMassEnv
@@ -53,6 +55,16 @@ KINDS = {
     },
     "ema": {"ema_decay": 0.9},
     "datasets": {"datasets": 2, "train_every_n_steps_per_dataset": [1, 3]},
+    "augmented": {
+        "augmentations": d(
+            ego=d(cls=GaussianNoise, names=["ego"], std=0.1, relative=True), all=d(cls=GaussianNoise, std=0.01, share_horizon=True)
+        ),
+        "datasets": 2, "train_every_n_steps_per_dataset": [1, 3],
+    },
+    "relabelled": {
+        "goal_relabelling": d(cls=GoalRelabelling, names={"goal/ego": "ego"}),
+        "model": {"use_goal": True, "goal_names": ["goal/ego"]},
+    },
     "everything": {
         "dropout_p": 0.3, "optimizer": OPTIMIZER, "ema_decay": 0.9, "datasets": 2, "train_every_n_steps_per_dataset": [1, 3],
     },

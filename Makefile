@@ -9,7 +9,7 @@ STEPS ?= 2000
 EVAL_EPISODES ?= 100
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test test-all check bench bench-square format build clean
+.PHONY: help setup demo test test-all check bench bench-square bench-datasets format build clean
 help:
 	@echo "make demo      collect, train and evaluate a policy on the point mass (some minutes, two CPU cores)"
 	@echo "make test      the test suite (minutes, no network, no display)"
@@ -17,6 +17,7 @@ help:
 	@echo "make check     lint, types"
 	@echo "make bench     speed against references, written to benchmarks/results/latest.json"
 	@echo "make bench-square  speed beside robomimic's, written to benchmarks/results/square_speed.json (a quarter of an hour)"
+	@echo "make bench-datasets  datasets beside robomimic's and LeRobot's, written to benchmarks/results/datasets.json (minutes, 20 GB of the disk)"
 	@echo "make format    format the code"
 	@echo "make build     wheel and sdist, installed into an empty environment and tried"
 	@echo "make setup     .venv with every extra that needs no hardware"
@@ -55,6 +56,9 @@ bench: $(VENV)/dev
 
 bench-square: $(VENV)/dev
 	@$(BIN)/python benchmarks/square_speed.py
+
+bench-datasets: $(VENV)/dev
+	@$(BIN)/python benchmarks/datasets.py
 
 format: $(VENV)/dev
 	@$(BIN)/ruff check --fix -q .

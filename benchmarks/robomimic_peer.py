@@ -6,14 +6,14 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from multiprocessing import Pipe
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import square
 import torch
 from attrdict import AttrDict as d
+from peer import Call, PeerError, open_peer
 
 import muse
 from configs.loading import resolve_export
@@ -25,13 +25,6 @@ VARIABLE = "MUSE_ROBOMIMIC_PYTHON"
 DATA = ROOT / "data" / "hvsBlock3D" / "scripted_square_30k.npz"
 #: Of torch, on both sides.
 THREADS = 2
-
-#: Calls a method of `robomimic_side.Side` with keyword arguments and returns its answer.
-Call = Callable[..., Any]
-
-
-class PeerError(Exception):
-    """robomimic, or the data, is missing here, or robomimic failed."""
 
 
 def find_python() -> str:
@@ -76,23 +69,10 @@ def open_robomimic(batch_size: int, mixture: bool, pads: bool = True, seed: int 
         PeerError: See `find_python`; and, from a call, when robomimic fails.
     """
     python = find_python()
-    here, there = Pipe()
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as printed:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "square.hdf5"
         robomimic.write(path, read_file(DATA))
-
-        def call(name: str, **arguments: Any) -> Any:
-            try:
-                here.send((name, arguments))
-                return here.recv()
-            except (EOFError, OSError) as error:
-                printed.seek(0)
-                raise PeerError(f"robomimic failed in '{name}':\n{''.join(printed.readlines()[-20:])}") from error
-
-        command = [python, str(Path(__file__).with_name("robomimic_side.py")), str(there.fileno())]
-        environment = {**os.environ, "MUJOCO_GL": "disable"}
-        with subprocess.Popen(command, stdout=printed, stderr=printed, pass_fds=[there.fileno()], env=environment), here:
-            there.close()
+        with open_peer("robomimic", python, "robomimic_side.py", MUJOCO_GL="disable") as call:
             call("open", path=str(path), batch_size=batch_size, mixture=mixture, pads=pads, threads=THREADS, seed=seed)
             yield call
 

@@ -4,10 +4,8 @@ Gets the name of a method of `Side` and its arguments through the connection who
 answers with what it returns. `make_robomimic_env.sh` makes the interpreter that runs it.
 """
 
-import contextlib
 import sys
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent / "robomimic_standins"))
@@ -18,6 +16,7 @@ import robomimic.utils.file_utils as FileUtils
 import robomimic.utils.obs_utils as ObsUtils
 import robomimic.utils.train_utils as TrainUtils
 import torch
+from peer import answer
 from robomimic.algo import RolloutPolicy, algo_factory
 from robomimic.config import config_factory
 from torch.utils.data import DataLoader, default_collate
@@ -109,14 +108,5 @@ class Side:
         return (time.perf_counter() - begin) / count
 
 
-def main(descriptor):
-    """Answers until nobody asks any more."""
-    side = Side()
-    with Connection(int(descriptor)) as connection, contextlib.suppress(EOFError):
-        while True:
-            name, arguments = connection.recv()
-            connection.send(getattr(side, name)(**arguments))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1])
+    answer(Side(), sys.argv[1])

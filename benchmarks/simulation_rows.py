@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 from attrdict import AttrDict as d
+from peer import PeerError
 from report import Row
-from robomimic_peer import PeerError, copy_weights, make_experiment, open_robomimic
+from robomimic_peer import copy_weights, make_experiment, open_robomimic
 from robomimic_rows import GMM
 from timing import Effort, interleave
 

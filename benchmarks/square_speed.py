@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+import peer
 import robomimic_peer
 import robomimic_rows
 import script
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     try:
         return script.measure(page, MEASUREMENTS, options)
-    except (robomimic_peer.PeerError, MissingExtraError) as error:
+    except (peer.PeerError, MissingExtraError) as error:
         print(error, file=sys.stderr)
         return 1
 

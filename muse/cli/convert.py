@@ -11,7 +11,7 @@ from pathlib import Path
 from muse.cli.common import make_parser, run
 from muse.datasets.dataset import DataError
 from muse.datasets.formats import robomimic
-from muse.datasets.formats.fates import Fate
+from muse.datasets.formats.fates import Fate, parse_names
 from muse.datasets.loading import read_file, write_file
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
@@ -69,7 +69,7 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     _check_endings(source, target)
     if target.exists() and not args.overwrite:
         raise ExperimentError(str(target), "is there already", "a new name", "--overwrite to replace it")
-    names = _parse_map(args.map)
+    names = parse_names(args.map, "--map")
     convert = _read_foreign if source.suffix in FOREIGN else _write_foreign
     with logging_to(debug=args.debug):
         episodes, fates = convert(args, source, names, target)
@@ -86,18 +86,6 @@ def _check_endings(source: Path, target: Path) -> None:
     if (source.suffix in NATIVE) == (target.suffix in NATIVE):
         kind = "both of Muse" if source.suffix in NATIVE else "none of Muse"
         raise OptionError(f"{source} -> {target}", kind, f"one that ends in {' or '.join(NATIVE)}, and one of another form")
-
-
-def _parse_map(pairs: Sequence[str]) -> dict[str, str]:
-    names = {}
-    for pair in pairs:
-        source, equals, target = pair.partition("=")
-        if not equals or not source:
-            raise OptionError(f"--map {pair}", "no SRC=DST", "a name of the source, =, its name in the destination (or nothing)")
-        if source in names:
-            raise OptionError(f"--map {pair}", f"'{source}' twice", "each name once")
-        names[source] = target
-    return names
 
 
 @contextlib.contextmanager

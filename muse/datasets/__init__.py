@@ -9,6 +9,7 @@ from typing import Any
 _EXPORTS = {
     "DataError": "muse.datasets.dataset",
     "Dataset": "muse.datasets.dataset",
+    "Hdf5Dataset": "muse.datasets.hdf5_dataset",
     "NpDataset": "muse.datasets.np_dataset",
     "Prefetcher": "muse.datasets.prefetch",
 }

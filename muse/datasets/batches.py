@@ -79,7 +79,7 @@ class BatchReader:
         Args:
             key: What is random in the goals is a function of it; their own seed when None.
         """
-        indices = self._checked(indices)
+        indices = checked_indices(indices, len(self.windows))
         located = self.windows.locate(indices)
         rows, (batch, horizon) = located.rows, located.rows.shape
         flat_rows = rows.reshape(-1)
@@ -139,10 +139,8 @@ class BatchReader:
 
     def read_episode(self, index: int, names: tuple[str, ...]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Returns copies of an episode's inputs and outputs; see `Dataset.get_episode`."""
-        count = self.store.num_episodes
-        if not _is_whole(index) or not 0 <= index < count:
-            raise DataError("get_episode", f"index {index}", f"a whole number from 0 to {count - 1}" if count else "an episode")
-        begin, end = self.store.bounds(int(index))
+        index = checked_episode(index, self.store.num_episodes)
+        begin, end = self.store.bounds(index)
         sides: dict[str, dict[str, np.ndarray]] = {"inputs": {}, "outputs": {}}
         for name, side, block, *_ in self.plan(names):
             if block >= 0:
@@ -154,18 +152,35 @@ class BatchReader:
         sides["outputs"]["done"] = np.arange(end - begin) == end - begin - 1
         return sides["inputs"], sides["outputs"]
 
-    def _checked(self, indices: Any) -> np.ndarray:
-        array, count = np.asarray(indices), len(self.windows)
-        if not array.size:
-            return np.empty(0, np.int64)
-        if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise DataError("get_batch", f"indices of shape {array.shape} {array.dtype}", "whole numbers (B,)")
-        low, high = int(array.min()), int(array.max())
-        if low < 0 or high >= count:
-            raise DataError(
-                "get_batch", f"window {low if low < 0 else high}", f"a number from 0 to {count - 1}" if count else "a window"
-            )
-        return array.astype(np.int64, copy=False)
+
+def checked_indices(indices: Any, count: int) -> np.ndarray:
+    """Returns numbers of windows as `(B,)` int64.
+
+    Raises:
+        DataError: When they are none, or not below `count`.
+    """
+    array = np.asarray(indices)
+    if not array.size:
+        return np.empty(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise DataError("get_batch", f"indices of shape {array.shape} {array.dtype}", "whole numbers (B,)")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= count:
+        raise DataError(
+            "get_batch", f"window {low if low < 0 else high}", f"a number from 0 to {count - 1}" if count else "a window"
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def checked_episode(index: Any, count: int) -> int:
+    """Returns the number of an episode.
+
+    Raises:
+        DataError: When it is none, or not below `count`.
+    """
+    if not _is_whole(index) or not 0 <= index < count:
+        raise DataError("get_episode", f"index {index}", f"a whole number from 0 to {count - 1}" if count else "an episode")
+    return int(index)
 
 
 def _repeated(array: Any, horizon: int) -> Any:

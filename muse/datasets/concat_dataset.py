@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from attrdict import AttrDict
 
+from muse.datasets.batches import checked_episode, checked_indices
 from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.samplers import MixtureSampler, Sampler
 from muse.specs import EnvSpec, Episode, Leaf, Statistics
@@ -90,14 +91,18 @@ class ConcatDataset(Dataset):
             hint = "load_from_base in a holdout group beside its train group"
             raise DataError("ConcatDataset: 'load_from_base'", got, f"a ConcatDataset of {count} parts", hint)
         groups = named_groups(self.datasets, "dataset/datasets").values()
-        return [{"base_dataset": part} if group.get("load_from_base") else {} for part, group in zip(base.parts, groups, strict=True)]
+        return [
+            {"base_dataset": part} if group.get("load_from_base") else {} for part, group in zip(base.parts, groups, strict=True)
+        ]
 
     def _check_parts(self) -> None:
         """Looks at a window of each part: batches can be mixed only of names of one shape and type."""
         for name, part in zip(self._names[:-1], self.parts[:-1], strict=True):
             if not getattr(part, "frozen", False):
                 got, hint = "frozen is False", "frozen=True there, or another order"
-                raise DataError(f"ConcatDataset: 'datasets/{name}'", got, "frozen datasets, but for the last, which may grow", hint)
+                raise DataError(
+                    f"ConcatDataset: 'datasets/{name}'", got, "frozen datasets, but for the last, which may grow", hint
+                )
         first: dict[str, Any] | None = None
         for name, part in zip(self._names, self.parts, strict=True):
             if not len(part):
@@ -107,8 +112,13 @@ class ConcatDataset(Dataset):
             first = batch if first is None else first
             wrong = [one for one in {**first, **batch} if first.get(one) != batch.get(one)]
             if wrong:
-                told = [f"{shape[1:]} {dtype}" if shape else "nothing" for shape, dtype in (batch.get(wrong[0], ((), "")), first.get(wrong[0], ((), "")))]
-                raise DataError(f"ConcatDataset: 'datasets/{name}'", f"'{wrong[0]}' is {told[0]}", f"{told[1]}, as in the first part")
+                told = [
+                    f"{shape[1:]} {dtype}" if shape else "nothing"
+                    for shape, dtype in (batch.get(wrong[0], ((), "")), first.get(wrong[0], ((), "")))
+                ]
+                raise DataError(
+                    f"ConcatDataset: 'datasets/{name}'", f"'{wrong[0]}' is {told[0]}", f"{told[1]}, as in the first part"
+                )
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -181,3 +191,101 @@ class ConcatDataset(Dataset):
             return self.parts[part].draw_batch(_Drawn(local, self.parts[part], derive_seed(key, part)), names, torch_device)
 
         return self._gather(sampler.next_indices(), draw)
+
+    def _gather(self, indices: Any, read: Callable[[int, np.ndarray], tuple[AttrDict, AttrDict]]) -> tuple[AttrDict, AttrDict]:
+        """Returns the windows `indices` `(B,)` of all parts in their order; `read` gives windows of one part by its own numbers."""
+        counts = self.windows_per_part()
+        indices = checked_indices(indices, int(counts.sum()))
+        bounds = np.cumsum(counts)
+        owners = np.searchsorted(bounds, indices, side="right")
+        if not len(indices):
+            return read(0, indices)
+        chosen = np.unique(owners)
+        places = [np.flatnonzero(owners == part) for part in chosen]
+        batches = [read(int(part), indices[at] - (bounds[part] - counts[part])) for part, at in zip(chosen, places, strict=True)]
+        if len(batches) == 1:
+            return batches[0]
+        order = np.argsort(np.concatenate(places), kind="stable")
+        sides = [[flatten(side) for side in pair] for pair in zip(*batches, strict=True)]
+        joined = [{name: self._join(name, side, order) for name in side[0]} for side in sides]
+        return nest(joined[0]), nest(joined[1])
+
+    def _join(self, name: str, batches: list[dict[str, Any]], order: np.ndarray) -> Any:
+        for batch in batches:
+            if name not in batch or len(batch) != len(batches[0]):
+                wrong = next(iter(set(batch) ^ set(batches[0])))
+                raise DataError("ConcatDataset", f"'{wrong}' is not in the batches of every part", "the same names in all")
+        values = [batch[name] for batch in batches]
+        in_order = bool((order[1:] > order[:-1]).all())
+        if isinstance(values[0], np.ndarray):
+            whole = np.concatenate(values)
+            return whole if in_order else whole[order]
+        import torch
+
+        whole = torch.cat(values)
+        return whole if in_order else whole[torch.from_numpy(order).to(whole.device)]
+
+    def get_episode(self, index: int, names: Iterable[str] | None = None, split: bool = False) -> Any:
+        """Returns an episode; see `Dataset.get_episode`.
+
+        Raises:
+            DataError: For an index or a name that is not there.
+        """
+        counts = [part.get_num_episodes() for part in self.parts]
+        index = checked_episode(index, sum(counts))
+        bounds = np.cumsum(counts)
+        part = int(np.searchsorted(bounds, index, side="right"))
+        return self.parts[part].get_episode(int(index - (bounds[part] - counts[part])), names, split)
+
+    def add_episode(self, episode: Episode) -> None:
+        """Appends an episode to the last part; see `Dataset.add_episode`."""
+        self.parts[-1].add_episode(episode)
+
+    def get_statistics(self, names: Iterable[str]) -> dict[str, Statistics]:
+        """Returns the statistics of each name over all parts, without quantiles; see `Dataset.get_statistics`.
+
+        Raises:
+            DataError: For a name that is not there or holds no numbers, and when there are no rows.
+        """
+        names = tuple(names)
+        found = [part.get_statistics(names) for part in self.parts if part.get_num_episodes()]
+        if not found:
+            raise DataError("get_statistics", "no rows", "at least one episode")
+        return {name: joined_statistics([one[name] for one in found]) for name in names}
+
+
+class _Drawn(Sampler):
+    """Windows of a part that were drawn with those of the others: what is random in them is a function of `seed`."""
+
+    def __init__(self, indices: np.ndarray, dataset: Dataset, seed: int) -> None:
+        super().__init__({}, dataset, len(indices), seed)
+        self.indices = indices
+
+    def next_indices(self) -> np.ndarray:
+        return self.indices
+
+    def state(self) -> dict[str, int]:
+        return {}
+
+    def load_state(self, state: Mapping[str, int]) -> None:
+        pass
+
+
+def joined_statistics(parts: Sequence[Statistics]) -> Statistics:
+    """Returns the statistics of all rows together from those of parts of them; the quantiles do not follow from them."""
+    if len(parts) == 1:
+        return parts[0]
+    counts = np.array([part.count for part in parts], np.float64)
+    shares = counts / counts.sum()
+    low, high = np.min([part.min for part in parts], axis=0), np.max([part.max for part in parts], axis=0)
+    mean = np.tensordot(shares, np.stack([part.mean for part in parts]), axes=1)
+    squares = np.stack([part.std**2 + (part.mean - mean) ** 2 for part in parts])
+    # Rounding of the mean must not make a constant vary.
+    constant = low == high
+    std = np.where(constant, 0.0, np.sqrt(np.tensordot(shares, squares, axes=1)))
+    return Statistics(np.where(constant, low, mean), std, low, high, int(counts.sum()))
+
+
+def _fingerprints(part: Dataset) -> list[dict[str, Any]]:
+    meta = getattr(part, "meta", {})
+    return meta.get("fingerprints", [meta.get("fingerprint", {})])

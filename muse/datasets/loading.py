@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -122,14 +123,22 @@ def _check_array(arrays: Mapping[str, np.ndarray], name: str, leaf: Leaf, data: 
     return to_type(array, leaf.dtype, label)
 
 
-def join_splits(parts: Sequence[EpisodeData]) -> dict[str, list[int]]:
-    """Returns the named splits of several files as numbers of the joined episodes."""
-    joined: dict[str, list[int]] = {}
-    first = 0
-    for part in parts:
-        for name, numbers in part.meta.get("splits", {}).items():
-            joined.setdefault(name, []).extend(first + number for number in numbers)
-        first += len(part.ends)
+def join_meta(metas: Sequence[Mapping[str, Any]], counts: Sequence[int]) -> dict[str, Any]:
+    """Returns what a dataset remembers of the meta data of its files: that of the first, and splits as numbers of the joined episodes.
+
+    Args:
+        metas: Meta data of each file.
+        counts: Number of episodes of each.
+    """
+    joined = {key: value for meta in metas[:1] for key, value in meta.items() if key not in ("spec", "version")}
+    if len(metas) > 1:
+        splits: dict[str, list[int]] = {}
+        for first, meta in zip(np.cumsum([0, *counts]).tolist(), metas, strict=False):
+            for name, numbers in meta.get("splits", {}).items():
+                splits.setdefault(name, []).extend(first + number for number in numbers)
+        joined["splits"] = splits
+        # Of each file, so that none can come from elsewhere unseen.
+        joined["fingerprints"] = [meta.get("fingerprint", {}) for meta in metas]
     return joined
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from muse.datasets.dataset import DataError
 from muse.datasets.episodes import EpisodeStore
 from muse.datasets.formats.episode_data import EpisodeData
-from muse.datasets.loading import check_data, format_of, join_splits, read_file
+from muse.datasets.loading import format_of, read_file
 from muse.datasets.numbers import check_finite, to_type
 from muse.datasets.window_dataset import WindowDataset
 from muse.specs import EnvSpec, Episode
@@ -65,24 +65,8 @@ class NpDataset(WindowDataset):
             raise DataError("NpDataset: 'capacity'", str(self.capacity), "at least 1 row, or none")
 
     def _load(self) -> EpisodeStore:
-        columns, onetime = ({name: self._column(name) for name in names} for names in (self._step_names, self._onetime_names))
         ignored = tuple(self.load_ignore_prefixes)
-        parts = [
-            check_data(read_file(path, ignored), self.env_spec, self._step_names, self._onetime_names) for path in self._files
-        ]
-        store = EpisodeStore(columns, onetime, self._batch_names)
-        if parts:
-            self.meta = {key: value for key, value in parts[0].meta.items() if key not in ("spec", "version")}
-        if len(parts) > 1:
-            self.meta["splits"] = join_splits(parts)
-            # Of each file, so that none can come from elsewhere unseen.
-            self.meta["fingerprints"] = [part.meta.get("fingerprint", {}) for part in parts]
-        parts = [part for part in parts if len(part.ends)]
-        if len(parts) == 1:
-            store.adopt(parts[0].steps, parts[0].onetime, parts[0].ends)
-        for part in parts if len(parts) > 1 else ():
-            store.append(part.steps, part.onetime, part.ends)
-        return store
+        return self._join([self._checked(read_file(path, ignored)) for path in self._files])
 
     def _check_loaded(self) -> None:
         super()._check_loaded()

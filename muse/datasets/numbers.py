@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from muse.datasets.dataset import DataError
-from muse.specs import Statistics
 
 #: Elements of a part. In float64 it takes 16 MiB.
 _PART_ELEMENTS = 2**21
@@ -20,17 +19,24 @@ def parts_of(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield begin, rows[begin : begin + step]
 
 
-def check_finite(rows: np.ndarray, label: str) -> None:
-    """Raises `DataError` for the first row of a float array `(N, *shape)` that holds NaN or infinity."""
+def check_finite(rows: np.ndarray, label: str, first_row: int = 0) -> None:
+    """Raises `DataError` for the first row of a float array `(N, *shape)` that holds NaN or infinity; rows count from `first_row`."""
     if rows.dtype.kind not in "fc":
         return
     for begin, part in parts_of(rows):
-        # The sum is finite where all are, and much cheaper to look at; it may also overflow, then each is looked at.
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspect = not np.isfinite(part.sum())
-        if suspect and not (good := np.isfinite(part).reshape(len(part), -1).all(axis=1)).all():
-            got = f"NaN or infinity in row {begin + int(np.argmin(good))}"
+        if not is_finite(part):
+            good = np.isfinite(part).reshape(len(part), -1).all(axis=1)
+            got = f"NaN or infinity in row {first_row + begin + int(np.argmin(good))}"
             raise DataError(label, got, "finite numbers", "drop or mend the episode")
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Returns whether an array holds neither NaN nor infinity."""
+    if array.dtype.kind not in "fc":
+        return True
+    # The sum is finite where all are, and much cheaper to look at; it may also overflow, then each is looked at.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
@@ -59,15 +65,3 @@ def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
             raise DataError(label, f"{array.dtype} from {array.min()} to {array.max()}", f"what {dtype} holds")
         return array.astype(dtype)
     raise DataError(label, f"dtype {array.dtype}", str(dtype))
-
-
-def statistics_of(rows: np.ndarray) -> Statistics:
-    """Returns the statistics of `(N, *shape)` in float64, in two passes; `N` is 1 or more."""
-    low = np.min([part.min(axis=0) for _, part in parts_of(rows)], axis=0).astype(np.float64)
-    high = np.max([part.max(axis=0) for _, part in parts_of(rows)], axis=0).astype(np.float64)
-    mean = np.sum([part.sum(axis=0, dtype=np.float64) for _, part in parts_of(rows)], axis=0) / len(rows)
-    squares = np.sum([((part - mean) ** 2).sum(axis=0) for _, part in parts_of(rows)], axis=0)
-    # Rounding of the mean must not make a constant vary.
-    constant = low == high
-    std = np.where(constant, 0.0, np.sqrt(squares / len(rows)))
-    return Statistics(np.where(constant, low, mean), std, low, high, len(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from attrdict import AttrDict
 from muse.datasets.batches import DERIVED_NAMES, BatchReader
 from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.episodes import EpisodeStore
+from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.goals import GoalRelabelling
-from muse.datasets.loading import numbers_of_split
-from muse.datasets.numbers import statistics_of
+from muse.datasets.loading import check_data, join_meta, numbers_of_split
 from muse.datasets.preprocess.preprocessor import Preprocessor, make_preprocessors, process_all, process_store
 from muse.datasets.samplers import Sampler, SequentialSampler
+from muse.datasets.statistics import statistics_of
 from muse.datasets.window_options import WINDOW_ARGUMENTS
 from muse.datasets.windows import Segments, WindowTable
 from muse.specs import EnvSpec, Leaf, Statistics
@@ -127,6 +128,22 @@ class WindowDataset(Dataset, ABC):
     @abstractmethod
     def _load(self) -> EpisodeStore:
         """Returns all episodes of `self._files` under the names held, and sets `self.meta`."""
+
+    def _checked(self, data: EpisodeData) -> EpisodeData:
+        """Returns what this dataset holds of a file's episodes, in the spec's types."""
+        return check_data(data, self.env_spec, self._step_names, self._onetime_names)
+
+    def _join(self, parts: Sequence[EpisodeData]) -> EpisodeStore:
+        """Returns the checked episodes of all files as one store in memory, and remembers their meta data."""
+        columns, onetime = ({name: self._column(name) for name in names} for names in (self._step_names, self._onetime_names))
+        store = EpisodeStore(columns, onetime, self._batch_names)
+        self.meta = join_meta([part.meta for part in parts], [len(part.ends) for part in parts])
+        parts = [part for part in parts if len(part.ends)]
+        if len(parts) == 1:
+            store.adopt(parts[0].steps, parts[0].onetime, parts[0].ends)
+        for part in parts if len(parts) > 1 else ():
+            store.append(part.steps, part.onetime, part.ends)
+        return store
 
     def _check_sources(self) -> None:
         held = (*self._step_names, *self._made_names)

@@ -13,8 +13,9 @@ from muse.models.errors import ModelError, StatisticsError
 from muse.specs import Leaf, Statistics
 from muse.utils.errors import nearest
 
-#: `mean_std` maps to mean 0 and deviation 1, `min_max` the range of the data to [-1, 1], `limits` the spec's limits to [-1, 1].
-MODES = ("mean_std", "min_max", "limits")
+#: `mean_std` maps to mean 0 and deviation 1, `min_max` the range of the data to [-1, 1], `quantiles` that of all but the lowest and the
+#: highest hundredth, which outliers do not move, `limits` the spec's limits.
+MODES = ("mean_std", "min_max", "quantiles", "limits")
 
 #: A spread this small beside the values themselves is rounding: the element counts as constant.
 _RELATIVE_SPREAD = 1e-6
@@ -96,6 +97,8 @@ class Normalizer(nn.Module):
         if self.mode == "mean_std":
             shift, scale = np.asarray(statistics.mean, dtype=np.float64), np.asarray(statistics.std, dtype=np.float64)
         else:
+            if self.mode == "quantiles":
+                low, high = self._outer_quantiles(name, statistics)
             shift, scale = (low + high) / 2, (high - low) / 2
         if shift.shape != self.shapes[name] or scale.shape != self.shapes[name]:
             raise StatisticsError(f"statistics of '{name}'", f"shape {shift.shape}", f"shape {self.shapes[name]}")
@@ -104,6 +107,14 @@ class Normalizer(nn.Module):
                 f"statistics of '{name}'", "NaN or infinity", "finite numbers", "look for rows that are not finite in the data"
             )
         return shift, scale
+
+    def _outer_quantiles(self, name: str, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
+        if statistics.quantiles is None:
+            raise StatisticsError(
+                f"statistics of '{name}'", "no quantiles", "those of one dataset", "mode 'mean_std' or 'min_max'"
+            )
+        quantiles = np.asarray(statistics.quantiles, dtype=np.float64)
+        return quantiles[0], quantiles[-1]
 
     def _set(self, name: str, shift: np.ndarray, scale: np.ndarray) -> None:
         smallest = np.maximum(_SMALLEST_SPREAD, _RELATIVE_SPREAD * np.abs(shift))

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Which quantiles `Statistics.quantiles` holds, lowest first.
+QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
+
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
@@ -15,6 +18,7 @@ class Statistics:
         mean, std: Over all rows; `std` is the population's, exactly 0 for a constant element (whoever divides guards).
         min, max: Over all rows.
         count: Number of rows.
+        quantiles: `(Q, *shape)`, the quantiles `QUANTILES` over all rows; None where they are not known (of several datasets together).
     """
 
     mean: np.ndarray
@@ -22,3 +26,4 @@ class Statistics:
     min: np.ndarray
     max: np.ndarray
     count: int
+    quantiles: np.ndarray | None = None

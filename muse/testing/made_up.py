@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from muse.specs import EnvSpec, Leaf, Statistics
+from muse.specs.statistics import QUANTILES
 
 #: Limits beyond this are drawn from as if there were none.
 _FAR = 1e6
@@ -54,4 +55,6 @@ def draw_leaf(leaf: Leaf, lead: tuple[int, ...], rng: np.random.Generator) -> np
 def statistics_of(values: np.ndarray) -> Statistics:
     """Returns the statistics of `values` `(N, *shape)`."""
     values = np.asarray(values, dtype=np.float64)
-    return Statistics(values.mean(0), values.std(0), values.min(0), values.max(0), len(values))
+    return Statistics(
+        values.mean(0), values.std(0), values.min(0), values.max(0), len(values), np.quantile(values, QUANTILES, axis=0)
+    )

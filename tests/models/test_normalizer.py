@@ -8,12 +8,7 @@ from hypothesis.extra import numpy as hnp
 from muse.models.errors import ModelError, StatisticsError
 from muse.models.normalizer import Normalizer
 from muse.specs import Leaf, Statistics
-
-
-def statistics_of(values: np.ndarray) -> Statistics:
-    values = np.asarray(values, dtype=np.float64)
-    return Statistics(values.mean(0), values.std(0), values.min(0), values.max(0), len(values))
-
+from muse.testing.made_up import statistics_of
 
 VALUES = hnp.arrays(np.float32, st.tuples(st.integers(2, 12), st.integers(1, 4)), elements=st.floats(-100, 100, width=32))
 
@@ -123,10 +118,24 @@ def test_wrong_statistics_are_told(values, message):
 def test_other_mistakes_are_told():
     with pytest.raises(ModelError) as error:
         Normalizer({}, "minmax")
-    assert str(error.value) == "Normalizer: mode 'minmax' (did you mean 'min_max'?); expected one of mean_std, min_max, limits"
+    assert (
+        str(error.value)
+        == "Normalizer: mode 'minmax' (did you mean 'min_max'?); expected one of mean_std, min_max, quantiles, limits"
+    )
     with pytest.raises(ModelError) as error:
         Normalizer({"ego": (1,)}).normalize("eg", torch.zeros(1))
     assert str(error.value) == "Normalizer: unknown name 'eg' (did you mean 'ego'?); expected one of ego"
     with pytest.raises(ModelError) as error:
         Normalizer.from_limits([Leaf("a", (1,), -np.inf, np.inf, np.dtype("float32"))])
     assert str(error.value) == "spec leaf 'a': no finite limits; expected limits to map to [-1, 1]"
+
+
+def test_quantiles_are_not_moved_by_outliers():
+    values = np.concatenate([np.linspace(-2, 6, 1001), [1e6]])[:, None]
+    normalizer = Normalizer({"x": (1,)}, "quantiles")
+    normalizer.load({"x": statistics_of(values)})
+    low, high = np.quantile(values, [0.01, 0.99])
+    mapped = normalizer.normalize("x", torch.tensor([[low], [high]], dtype=torch.float32))
+    np.testing.assert_allclose(mapped.numpy(), [[-1], [1]], atol=1e-6)
+    with pytest.raises(StatisticsError, match="no quantiles"):
+        normalizer.load({"x": Statistics(*np.ones((4, 1)), 3)})

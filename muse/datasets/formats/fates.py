@@ -54,3 +54,25 @@ def choose_names(
             raise DataError(where, got, "each name once", hint)
         taken[target] = source
     return names
+
+
+def parse_names(pairs: Iterable[str], where: str) -> dict[str, str]:
+    """Returns names by source from texts such as `obs/agentview_image=front`; nothing after the `=` leaves a name out.
+
+    Args:
+        where: The option they were given to, for messages.
+
+    Raises:
+        OptionError: For a text without `=` or without a source, and for a source that is there twice.
+    """
+    names: dict[str, str] = {}
+    for pair in pairs:
+        source, equals, target = pair.partition("=")
+        if not equals or not source:
+            raise OptionError(
+                f"{where} {pair}", "no SRC=DST", "a name of the source, =, its name in the destination (or nothing)"
+            )
+        if source in names:
+            raise OptionError(f"{where} {pair}", f"'{source}' twice", "each name once")
+        names[source] = target
+    return names

@@ -43,7 +43,9 @@ class MixtureSampler(Sampler):
             return
         weights = np.asarray(self.weights, np.float64)
         if len(weights) != len(self.samplers):
-            raise SamplerError("MixtureSampler: 'weights'", f"{len(weights)} numbers", f"one for each of {len(self.samplers)} parts")
+            raise SamplerError(
+                "MixtureSampler: 'weights'", f"{len(weights)} numbers", f"one for each of {len(self.samplers)} parts"
+            )
         if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.sum() > 0:
             raise SamplerError("MixtureSampler: 'weights'", repr(self.weights), "finite numbers of 0 or more, not all 0")
 
@@ -58,7 +60,9 @@ class MixtureSampler(Sampler):
         weights = np.asarray(windows if self.weights is None else self.weights, np.float64)
         empty = np.flatnonzero((weights > 0) & (windows == 0))
         if len(empty):
-            raise SamplerError("MixtureSampler", f"no windows in part {empty[0]}", "at least one", "a weight of 0, or more episodes")
+            raise SamplerError(
+                "MixtureSampler", f"no windows in part {empty[0]}", "at least one", "a weight of 0, or more episodes"
+            )
         # One offset for all parts: numbers of whole marks between the sums of the weights.
         sums = np.cumsum(weights) * (self.batch_size / weights.sum())
         sums[-1] = self.batch_size

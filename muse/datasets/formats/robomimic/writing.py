@@ -178,9 +178,9 @@ class _Plan:
                 now = self.data.steps[self._now(place)]  # type: ignore[index]
                 values = np.concatenate([now[begin + 1 : end], self.data.onetime[name][number][None]])
             else:
-                yield place, _storable(self.data.onetime[name][number])
+                yield place, _storable(self.data.onetime[name][number], self.data.onetime[name])
                 continue
-            yield place, self._shaped(_storable(values), place)
+            yield place, self._shaped(_storable(values, self.held[name]), place)
         if "dones" not in self.places.values():
             yield "dones", (np.arange(begin, end) == end - 1).astype(np.int64)
 
@@ -225,6 +225,8 @@ class _Plan:
         return note
 
 
-def _storable(values: np.ndarray) -> np.ndarray:
-    """Returns values as HDF5 holds them: text in UTF-8."""
-    return np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
+def _storable(values: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Returns values as HDF5 holds them: text in UTF-8, as wide in every episode as in the `whole`."""
+    if values.dtype.kind != "U":
+        return values
+    return np.char.encode(values, "utf-8").astype(np.char.encode(whole, "utf-8").dtype)

@@ -1,0 +1,166 @@
+import pickle
+
+import numpy as np
+import pytest
+from attrdict import AttrDict as d
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_data import assert_same_episodes, assert_same_windows, joined, make_dataset, make_episodes, make_spec, reference_windows
+from made_robomimic import made_by_muse, make_file
+
+from muse.datasets import DataError, Hdf5Dataset, NpDataset
+from muse.datasets.formats import robomimic
+from muse.datasets.loading import write_file
+from muse.specs import EnvSpec
+from muse.testing import check_dataset
+
+KINDS = ("float32", "float64", "int64", "int8", "uint8", "bool", "U3")
+ROLES = ("observation", "output_observation", "goal", "param", "final", "")
+leaf_lists = st.lists(
+    st.tuples(st.lists(st.integers(1, 3), max_size=2).map(tuple), st.sampled_from(KINDS), st.sampled_from(ROLES)), max_size=4
+).map(
+    lambda found: (
+        [("ego", (2,), "float32", "observation"), ("action", (3,), "float32", "action")]
+        + [(f"n{i % 2}/x{i}", *leaf) for i, leaf in enumerate(found)]
+    )
+)
+windowings = st.fixed_dictionaries(
+    {
+        "horizon": st.integers(1, 5),
+        "horizon_skip": st.integers(1, 3),
+        "pad_start": st.booleans(),
+        "pad_end_sequence": st.booleans(),
+    }
+)
+
+
+def written(folder, spec, episodes):
+    path = folder / "a.hdf5"
+    robomimic.write(path, make_dataset(spec, episodes).to_data())
+    return str(path)
+
+
+@settings(max_examples=30)
+@given(leaf_lists, st.lists(st.integers(1, 9), min_size=1, max_size=5), windowings, st.booleans(), st.integers(0, 99))
+def test_windows_are_those_of_plain_loops(tmp_path_factory, leaves, lengths, options, in_memory, seed):
+    spec = make_spec(leaves)
+    episodes = make_episodes(spec, lengths, seed)
+    file = written(tmp_path_factory.mktemp("hdf5"), spec, episodes)
+    once = {*spec.param_names, *spec.final_names}
+    windows = reference_windows(
+        episodes, once, *(options[n] for n in ("horizon", "horizon_skip", "pad_start", "pad_end_sequence"))
+    )
+    if not windows:
+        with pytest.raises(DataError, match="no episode has the"):
+            Hdf5Dataset(d(file=file, in_memory=in_memory, **options), spec)
+        return
+    dataset = Hdf5Dataset(d(file=file, in_memory=in_memory, **options), spec)
+    order = np.random.default_rng(seed).permutation(len(windows))
+    assert_same_windows(dataset, [windows[i] for i in order], order)
+    assert_same_episodes(dataset, episodes)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_file_of_robomimic_is_what_its_conversion_is(tmp_path, in_memory):
+    source = make_file(tmp_path / "a.hdf5", dtype=np.float64)
+    with robomimic.Reader(source) as reader:
+        data = reader.read()[0]
+    write_file(tmp_path / "a.npz", data)
+    spec = EnvSpec.from_dict(data.meta["spec"])
+    options = {"horizon": 3, "pad_end_sequence": True}
+    ours = Hdf5Dataset(d(file=str(source), in_memory=in_memory, **options), spec)
+    theirs = NpDataset(d(file=str(tmp_path / "a.npz"), **options), spec)
+    assert len(ours) == len(theirs) > 0
+    mine, its = (joined(dataset.get_batch(np.arange(len(theirs))[::-1])) for dataset in (ours, theirs))
+    assert set(mine) == set(its) and {"object", "image", "final/next/object", "policy_name", "states"} <= set(mine)
+    for name, value in its.items():
+        assert mine[name].dtype == value.dtype and np.array_equal(mine[name], value), name
+    names = [name for name in theirs.to_data().steps if spec.leaf(name).dtype.kind in "fiu"]
+    for name, statistics in theirs.get_statistics(names).items():
+        for what in ("mean", "std", "min", "max"):
+            np.testing.assert_allclose(getattr(ours.get_statistics([name])[name], what), getattr(statistics, what), rtol=1e-12)
+    assert ours.meta["splits"] == theirs.meta["splits"]
+    check_dataset(ours)
+
+
+def test_next_observations_by_name(tmp_path):
+    source = make_file(tmp_path / "a.hdf5")
+    spec = make_spec(
+        [
+            ("object", (14,), "float32", "observation"),
+            ("next/object", (14,), "float32", ""),
+            ("action", (7,), "float32", "action"),
+        ]
+    )
+    dataset = Hdf5Dataset(d(file=str(source), horizon=1, names=["next_obs/object=next/object"]), spec)
+    for episode in (dataset.get_episode(index) for index in range(dataset.get_num_episodes())):
+        assert np.array_equal(episode["next/object"][:-1], episode["object"][1:])
+
+
+def test_splits_ranges_files_and_shared_bases(tmp_path):
+    files = [str(make_file(tmp_path / name)) for name in ("a.hdf5", "b.hdf5")]
+    spec = make_spec([("object", (14,), "float32", "observation"), ("action", (7,), "float32", "action")])
+    whole = Hdf5Dataset(d(file=files, horizon=1), spec)
+    assert whole.get_num_episodes() == 8 and whole.meta["splits"] == {
+        "train": [1, 0, 5, 4] and whole.meta["splits"]["train"],
+        "valid": [3, 7],
+    }
+    assert Hdf5Dataset(d(file=files, horizon=1, split="valid"), spec).get_num_episodes() == 2
+    shared = Hdf5Dataset(d(load_from_base=True, load_episode_range=[0.5, 1.0], horizon=1), spec, base_dataset=whole)
+    assert shared.get_num_episodes() == 4
+    for index in range(4):
+        assert np.array_equal(shared.get_episode(index)["object"], whole.get_episode(4 + index)["object"])
+
+
+def test_it_goes_to_another_process(tmp_path):
+    spec = make_spec([("object", (14,), "float32", "observation"), ("action", (7,), "float32", "action")])
+    dataset = Hdf5Dataset(d(file=str(make_file(tmp_path / "a.hdf5")), horizon=2), spec)
+    before = joined(dataset.get_batch(np.arange(3)))
+    after = joined(pickle.loads(pickle.dumps(dataset)).get_batch(np.arange(3)))
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def message(tmp_path, leaves, change=None, **options):
+    file = make_file(tmp_path / "a.hdf5", change=change)
+    with pytest.raises(DataError) as caught:
+        dataset = Hdf5Dataset(d(file=str(file), horizon=1, **options), make_spec(leaves))
+        dataset.get_batch(np.arange(len(dataset)))
+    return str(caught.value).replace(str(tmp_path), "").replace("\n", " ")
+
+
+def test_messages(tmp_path):
+    action = ("action", (7,), "float32", "action")
+    assert message(tmp_path, [("objct", (14,), "float32", "observation"), action]).startswith(
+        "/a.hdf5: 'objct': missing (did you mean 'object'?); expected (14,) float32"
+    )
+    assert (
+        message(tmp_path, [("object", (13,), "float32", "observation"), action])
+        == "/a.hdf5: 'object': shape (14,); expected (13,)"
+    )
+    assert (
+        message(tmp_path, [("object", (14,), "int64", "observation"), action])
+        == "/a.hdf5: 'object': dtype float32; expected int64"
+    )
+    assert message(tmp_path, [("object", (14,), "float32", "param"), action]).startswith(
+        "/a.hdf5: 'object': a row per step; expected a value per episode"
+    )
+
+    def spoil(file):
+        file["data/demo_3/obs/object"][2, 3] = np.nan
+
+    assert message(tmp_path, [("object", (14,), "float32", "observation"), action], spoil) == (
+        "/a.hdf5: data/demo_3/obs/object: NaN or infinity in row 2; expected finite numbers   try: drop or mend the episode"
+    )
+    with pytest.raises(DataError, match="no such file"):
+        Hdf5Dataset(d(file=str(tmp_path / "none.hdf5"), horizon=1), make_spec([action]))
+    with pytest.raises(DataError, match="Hdf5Dataset: 'file'"):
+        Hdf5Dataset(d(horizon=1), make_spec([action]))
+
+
+def test_what_muse_wrote_comes_back(tmp_path):
+    data = made_by_muse()
+    robomimic.write(tmp_path / "a.hdf5", data)
+    spec = EnvSpec.from_dict(data.meta["spec"])
+    dataset = Hdf5Dataset(d(file=str(tmp_path / "a.hdf5"), horizon=1), spec)
+    assert dataset.meta["fingerprint"] == data.meta["fingerprint"]
+    check_dataset(dataset)

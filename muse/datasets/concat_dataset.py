@@ -112,12 +112,10 @@ class ConcatDataset(Dataset):
             first = batch if first is None else first
             wrong = [one for one in {**first, **batch} if first.get(one) != batch.get(one)]
             if wrong:
-                told = [
-                    f"{shape[1:]} {dtype}" if shape else "nothing"
-                    for shape, dtype in (batch.get(wrong[0], ((), "")), first.get(wrong[0], ((), "")))
-                ]
+                got, expected = (_kind_of(batch, wrong[0]), _kind_of(first, wrong[0]))
+                where = f"ConcatDataset: 'datasets/{name}'"
                 raise DataError(
-                    f"ConcatDataset: 'datasets/{name}'", f"'{wrong[0]}' is {told[0]}", f"{told[1]}, as in the first part"
+                    where, f"'{wrong[0]}' is {got}", f"{expected}, as in the first part", "one horizon and the same names"
                 )
 
     def __len__(self) -> int:
@@ -284,6 +282,10 @@ def joined_statistics(parts: Sequence[Statistics]) -> Statistics:
     constant = low == high
     std = np.where(constant, 0.0, np.sqrt(np.tensordot(shares, squares, axes=1)))
     return Statistics(np.where(constant, low, mean), std, low, high, int(counts.sum()))
+
+
+def _kind_of(batch: Mapping[str, tuple[tuple[int, ...], np.dtype]], name: str) -> str:
+    return f"{batch[name][0][1:]} {batch[name][1]}" if name in batch else "absent"
 
 
 def _fingerprints(part: Dataset) -> list[dict[str, Any]]:

@@ -203,25 +203,26 @@ class ConcatDataset(Dataset):
         batches = [read(int(part), indices[at] - (bounds[part] - counts[part])) for part, at in zip(chosen, places, strict=True)]
         if len(batches) == 1:
             return batches[0]
-        order = np.argsort(np.concatenate(places), kind="stable")
+        positions = np.concatenate(places)
+        # None where the parts' windows stand together already, as `MixtureSampler` draws them.
+        order = None if (positions[1:] > positions[:-1]).all() else np.argsort(positions)
         sides = [[flatten(side) for side in pair] for pair in zip(*batches, strict=True)]
         joined = [{name: self._join(name, side, order) for name in side[0]} for side in sides]
         return nest(joined[0]), nest(joined[1])
 
-    def _join(self, name: str, batches: list[dict[str, Any]], order: np.ndarray) -> Any:
+    def _join(self, name: str, batches: list[dict[str, Any]], order: np.ndarray | None) -> Any:
         for batch in batches:
             if name not in batch or len(batch) != len(batches[0]):
                 wrong = next(iter(set(batch) ^ set(batches[0])))
                 raise DataError("ConcatDataset", f"'{wrong}' is not in the batches of every part", "the same names in all")
         values = [batch[name] for batch in batches]
-        in_order = bool((order[1:] > order[:-1]).all())
         if isinstance(values[0], np.ndarray):
             whole = np.concatenate(values)
-            return whole if in_order else whole[order]
+            return whole if order is None else whole[order]
         import torch
 
         whole = torch.cat(values)
-        return whole if in_order else whole[torch.from_numpy(order).to(whole.device)]
+        return whole if order is None else whole[torch.from_numpy(order).to(whole.device)]
 
     def get_episode(self, index: int, names: Iterable[str] | None = None, split: bool = False) -> Any:
         """Returns an episode; see `Dataset.get_episode`.

@@ -152,8 +152,11 @@ def test_recorded_goals_are_kept_where_they_are_said_to_be_there(tmp_path):
     assert np.array_equal(kept.get_batch([0])[0]["goal/position"][0], np.stack([values["ego"][-1]] * 3))
     file = kept.save(tmp_path / "a.npz")
     assert np.array_equal(read_file(file).steps["goal/position"], values["goal/position"])
-    with pytest.raises(DataError, match="the episode has 'goal/position', which would be lost"):
+    with pytest.raises(DataError, match="'goal/position', which would be lost"):
         dataset_of([values], names={"goal/position": "ego"}, goals={"recorded": []})
+    with pytest.raises(DataError, match="add, step 0: 'goal/position', which would be lost"):
+        step = {name: value[:1] for name, value in values.items()}
+        dataset_of([], {"goal/position": "ego"}, {"recorded": []}).add(step, {"done": np.array([False])})
     bare = NpDataset(
         d(file=str(file), horizon=2, goal_relabelling=dataset_of(None, {"goal/position": "ego"}, {"recorded": []})), SPEC
     )

@@ -27,8 +27,8 @@ ALLOWED = {
     ),
     "muse.trainers": (
         "muse.rollouts", "muse.envs.env", "muse.envs.vector_env", "muse.policies.policy", "muse.models.model", "muse.models.normalizer",
-        "muse.datasets.dataset", "muse.datasets.samplers.sampler", "muse.datasets.prefetch", "muse.metrics.metric", "muse.metrics.tracker",
-        "muse.rewards.reward", "muse.specs", "muse.utils",
+        "muse.datasets.dataset", "muse.datasets.augmentation", "muse.datasets.samplers.sampler", "muse.datasets.prefetch", "muse.metrics.metric",
+        "muse.metrics.tracker", "muse.rewards.reward", "muse.specs", "muse.utils",
     ),
     "muse.testing": (
         "muse.envs.env", "muse.envs.vector_env", "muse.policies.policy", "muse.models.model", "muse.models.normalizer", "muse.datasets.dataset",

@@ -14,7 +14,7 @@ from muse.cli.acting import Acting, acting, add_acting_flags, positive_int
 from muse.cli.common import make_parser, run
 from muse.datasets import NpDataset
 from muse.datasets.loading import format_of
-from muse.experiments.assemble import Experiment, recorded_fingerprint
+from muse.experiments.assemble import Experiment, recorded_fingerprint, recorded_spec
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
 from muse.experiments.provenance import FingerprintError, fingerprint_differences
@@ -89,7 +89,7 @@ def _open_dataset(args: argparse.Namespace, experiment: Experiment, policy: Poli
         FingerprintError: When it is to go on with another environment.
     """
     options = {"output_file": str(path), **({"file": str(path)} if args.is_continue and path.exists() else {})}
-    dataset = NpDataset(AttrDict(horizon=1, batch_size=1, **options), experiment.env_spec)
+    dataset = NpDataset(AttrDict(horizon=1, batch_size=1, **options), recorded_spec(experiment))
     chosen = {"seed": args.seed, "only_successful": args.only_successful, "policy": type(policy).__name__}
     meta = {"fingerprint": recorded_fingerprint(experiment), "collection": {**chosen, "episodes_seen": 0, "kept": []}}
     if "file" not in options:

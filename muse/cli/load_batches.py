@@ -44,7 +44,7 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     with logging_to(debug=args.debug):
         dataset = make_datasets({args.dataset_name: params[args.dataset_name]}, args.dataset_name, make_spec(params))[0]
         sampler = dataset.get_sampler(params.get("seed", 0) or 0)
-        inputs, outputs = dataset.get_batch(sampler.next_indices(), torch_device=args.torch_device)
+        inputs, outputs = dataset.draw_batch(sampler, torch_device=args.torch_device)
         print(f"{dataset.get_num_episodes()} episodes, {len(dataset)} windows")
         for side, batch in (("inputs", inputs), ("outputs", outputs)):
             for name, value in flatten(batch).items():
@@ -52,7 +52,7 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
         seconds = []
         for _ in range(args.num_batches):
             start = time.perf_counter()
-            dataset.get_batch(sampler.next_indices(), torch_device=args.torch_device)
+            dataset.draw_batch(sampler, torch_device=args.torch_device)
             seconds.append(time.perf_counter() - start)
     middle = statistics.median(seconds)
     print(f"{args.num_batches} batches: median {middle * 1e6:.0f} us, {1 / middle:.0f} batches/s")

@@ -7,9 +7,14 @@ from typing import Any
 
 #: Public names and the modules that hold them, imported when first asked for.
 _EXPORTS = {
+    "ConcatDataset": "muse.datasets.concat_dataset",
+    "DataAugmentation": "muse.datasets.augmentation",
     "DataError": "muse.datasets.dataset",
     "Dataset": "muse.datasets.dataset",
+    "GaussianNoise": "muse.datasets.augmentation",
+    "GoalRelabelling": "muse.datasets.goals",
     "Hdf5Dataset": "muse.datasets.hdf5_dataset",
+    "InteractionWindows": "muse.datasets.interactions",
     "NpDataset": "muse.datasets.np_dataset",
     "Prefetcher": "muse.datasets.prefetch",
 }

@@ -2,7 +2,7 @@
 
 sampler = dataset.get_sampler(seed)
 while training:
-    inputs, outputs = dataset.get_batch(sampler.next_indices(), torch_device=device)
+    inputs, outputs = dataset.draw_batch(sampler, torch_device=device)
     model.loss(inputs, outputs)
 """
 
@@ -73,6 +73,16 @@ class Dataset(BaseClass, ABC):
             `done` `(B, H)` bool, `padding_mask` `(B, H)` bool, true where a row is padding), leaves `(B, H, *shape)`.
             One-time names are repeated over the horizon.
         """
+
+    def draw_batch(
+        self, sampler: Sampler, names: Iterable[str] | None = None, torch_device: Any = None
+    ) -> tuple[AttrDict, AttrDict]:
+        """Returns the next batch of a sampler, for learning.
+
+        It is `get_batch` of the windows drawn. A dataset whose batches hold something random draws it anew here, as a function of
+        the sampler's seed and state, while `get_batch` gives the same for the same windows.
+        """
+        return self.get_batch(sampler.next_indices(), names, torch_device)
 
     @abstractmethod
     def get_episode(self, index: int, names: Iterable[str] | None = None, split: bool = False) -> Any:

@@ -6,8 +6,9 @@ batch is one gather per matrix instead of one per name; a name is then a view of
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -176,6 +177,19 @@ class EpisodeStore:
                 new[column.block][:, column.begin : column.end] = values
         self.onetime = {name: Rows(onetime[name]) for name in self.onetime}
         self._ends = Rows(np.asarray(ends, np.int64))
+
+    def extended(self, steps: Mapping[str, np.ndarray], together: Iterable[str] = ()) -> EpisodeStore:
+        """Returns a store with further step names, `(N, *shape)`; all else is the same memory, that grows and shrinks with this one."""
+        added = EpisodeStore({name: (array.shape[1:], array.dtype) for name, array in steps.items()}, {}, together)
+        for block in added.blocks:
+            block.extend(self.num_rows)
+        store = copy.copy(self)
+        store.columns, store.blocks = dict(self.columns), [*self.blocks, *added.blocks]
+        for name, column in added.columns.items():
+            values = steps[name].reshape(self.num_rows, column.end - column.begin)
+            added.blocks[column.block].array[:, column.begin : column.end] = values
+            store.columns[name] = replace(column, block=column.block + len(self.blocks))
+        return store
 
     def drop_first(self, count: int) -> None:
         """Forgets the `count` oldest episodes."""

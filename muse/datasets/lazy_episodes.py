@@ -129,7 +129,7 @@ class LazyStore(EpisodeStore):
 
     def view(self, name: str) -> np.ndarray | LazyColumn:
         """Returns all rows of a step name, `(N, *shape)`, or of a one-time name, `(E, *shape)`; not to be written to."""
-        return self.onetime[name].array if name in self.onetime else self._column(name)
+        return self._column(name) if name in self._sources else super().view(name)
 
     def selected(self, episodes: Sequence[int] | np.ndarray) -> LazyStore:
         """Returns a store of some episodes, in the order given."""

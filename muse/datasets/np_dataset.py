@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,7 @@ class NpDataset(WindowDataset):
             raise DataError("NpDataset.add: 'done'", "missing in outputs", "(1,) bool")
         given = {name: np.asarray(value) for name, value in {**flatten(inputs), **flatten(outputs)}.items()}
         label = f"add, step {len(self._growing)}"
+        self._check_kept(given, label)
         step = {name: self._fitted(given, name, (1,), label) for name in self._step_names}
         step.update((name, self._fitted(given, name, (1,), label)) for name in self._onetime_names if name in given)
         if given["done"].shape != (1,) or given["done"].dtype != bool:
@@ -122,11 +123,17 @@ class NpDataset(WindowDataset):
         if self.capacity is not None and length > self.capacity:
             got, expected = f"an episode of {length} rows", f"at most the capacity of {self.capacity}"
             raise DataError(f"NpDataset.{call}", got, expected)
+        self._check_kept(steps, call)
         checked = {name: self._fitted(steps, name, (length,), call) for name in self._step_names}
         once = {name: self._fitted(onetime, name, (), call)[None] for name in self._onetime_names}
-        self._store.append(checked, once, np.array([length]))
-        self._windows.append(np.array([length]))
+        self._add_rows(checked, once, np.array([length]))
         self._evict()
+
+    def _check_kept(self, names: Iterable[str], call: str) -> None:
+        for name in names:
+            if name in self.relabelled_names and name not in self._held_names:
+                got, hint = f"'{name}', which would be lost", f"'{name}' in goal_relabelling/recorded"
+                raise DataError(f"NpDataset.{call}", got, "only goals that are kept", hint)
 
     def _refuse_frozen(self, call: str) -> None:
         if self.frozen:
@@ -152,8 +159,9 @@ class NpDataset(WindowDataset):
         self._evicted += gone
 
     def to_data(self) -> EpisodeData:
-        """Returns everything held, as formats write it; arrays may be views."""
-        spec = EnvSpec.from_leaves(self.env_spec.leaf(name) for name in self.env_spec.all_names if name in self._held_names)
+        """Returns everything recorded, as formats write it, and nothing that was made of it; arrays may be views."""
+        names = {*self._step_names, *self._onetime_names}
+        spec = EnvSpec.from_leaves(self.env_spec.leaf(name) for name in self.env_spec.all_names if name in names)
         steps = {name: self._store.view(name) for name in self._step_names}
         onetime = {name: self._store.view(name) for name in self._onetime_names}
         return EpisodeData(steps, onetime, self._store.ends.copy(), {**self.meta, "spec": spec.to_dict()}, self._where)

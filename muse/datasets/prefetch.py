@@ -117,7 +117,7 @@ class Prefetcher:
         item = _Item(None, None, None)
         while item.error is None and not self._stop.is_set():
             try:
-                batch = self.dataset.get_batch(self.sampler.next_indices(), self.names, self.torch_device)
+                batch = self.dataset.draw_batch(self.sampler, self.names, self.torch_device)
                 self._check_unchanged()
                 item = _Item(batch, self.sampler.state(), None)
             except BaseException as error:

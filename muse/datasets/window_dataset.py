@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +16,20 @@ from muse.datasets.batches import DERIVED_NAMES, BatchReader
 from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.episodes import EpisodeStore
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.goals import GoalRelabelling
 from muse.datasets.loading import check_data, join_meta, numbers_of_split
+from muse.datasets.preprocess.preprocessor import Preprocessor, make_preprocessors, process_all, process_store
 from muse.datasets.samplers import Sampler, SequentialSampler
 from muse.datasets.statistics import statistics_of
-from muse.datasets.windows import WindowTable
-from muse.specs import EnvSpec, Statistics
-from muse.utils.abstract import Argument, build
+from muse.datasets.window_options import WINDOW_ARGUMENTS
+from muse.datasets.windows import Segments, WindowTable
+from muse.specs import EnvSpec, Leaf, Statistics
+from muse.utils.abstract import build
 from muse.utils.attrdicts import nest
 
 _log = logging.getLogger(__name__)
 
 _LISTED = 20
-
-#: Options that every dataset of windows has.
-WINDOW_ARGUMENTS = [
-    Argument("missing_hint", type=str, help="what to try where the file is missing, for the message"),
-    Argument("batch_size", type=int, default=256, help="windows in a batch"),
-    Argument("horizon", type=int, default=10, help="rows in a window", unit="rows"),
-    Argument("horizon_skip", type=int, default=1, help="rows from one row of a window to the next", unit="rows"),
-    Argument("pad_end_sequence", type=bool, default=False, help="windows may begin anywhere and repeat the last row"),
-    Argument("pad_start", type=bool, default=False, help="windows may begin before the episode and repeat its first row"),
-    Argument(
-        "load_episode_range",
-        type=list,
-        element_type=float,
-        help="fractions [low, high) of the episodes to keep, for train and holdout",
-    ),
-    Argument("initial_load_episodes", type=int, default=0, help="keep only so many of the loaded episodes; 0: all"),
-    Argument("split", type=str, help="keep only the episodes of this named split of the file"),
-    Argument(
-        "load_from_base",
-        type=bool,
-        default=False,
-        help="share the arrays of the train dataset instead of reading the file again",
-    ),
-    Argument("batch_names_to_get", type=list, element_type=str, help="names in a batch; none: all"),
-    Argument("step_names", type=list, element_type=str, help="names with a row per step; none: those of the spec"),
-    Argument(
-        "onetime_names", type=list, element_type=str, help="names with a row per episode; none: params and finals of the spec"
-    ),
-    Argument("sampler", help="group of a sampler; none: shuffled epochs"),
-]
 
 
 class WindowDataset(Dataset, ABC):
@@ -93,12 +66,18 @@ class WindowDataset(Dataset, ABC):
     step_names: list[str] | None
     onetime_names: list[str] | None
     sampler: Any
+    data_preprocessors: Any
+    goal_relabelling: Any
+    windows: Any
     #: Whether episodes may not be added.
     frozen: bool = True
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, base_dataset: WindowDataset | None = None) -> None:
         super().__init__(params, env_spec)
         self._check_options()
+        self._preprocessors, self._goals, self.env_spec = _between(params, env_spec)
+        env_spec = self.env_spec
+        self._chooser = None if self.windows is None else build(self.windows, env_spec, where="dataset/windows")
         if self.load_from_base and not isinstance(base_dataset, type(self)):
             hint = "load_from_base in a holdout group beside its train group"
             raise DataError(
@@ -107,9 +86,15 @@ class WindowDataset(Dataset, ABC):
         onetime = (*env_spec.param_names, *env_spec.final_names) if self.onetime_names is None else self.onetime_names
         steps = env_spec.names if self.step_names is None else self.step_names
         self._onetime_names = tuple(onetime)
-        self._step_names = tuple(name for name in steps if name not in DERIVED_NAMES)
-        self._held_names = (*self._step_names, *self._onetime_names)
-        self._batch_names = tuple(self._held_names if self.batch_names_to_get is None else self.batch_names_to_get)
+        self._made_names = tuple(leaf.name for preprocessor in self._preprocessors for leaf in preprocessor.leaves)
+        goals = () if self._goals is None else tuple(self._goals.names)
+        recorded = () if self._goals is None else self._goals.recorded
+        unread = {*DERIVED_NAMES, *self._made_names, *goals} - set(recorded)
+        #: What the file has; what is made of it comes besides.
+        self._step_names = tuple(name for name in steps if name not in unread)
+        self._held_names = (*self._step_names, *self._made_names, *self._onetime_names)
+        every = (*self._held_names, *(name for name in goals if name not in self._held_names))
+        self._batch_names = tuple(every if self.batch_names_to_get is None else self.batch_names_to_get)
         if len(set(self._held_names)) < len(self._held_names):
             twice = next(name for name in self._held_names if self._held_names.count(name) > 1)
             where = f"{type(self).__name__}: 'step_names' and 'onetime_names'"
@@ -122,12 +107,23 @@ class WindowDataset(Dataset, ABC):
             self._check_files()
         self._whole = self._load() if shares is None else self._share(shares)
         self._store = self._choose_episodes()
-        self._windows = WindowTable(self.horizon, self.horizon_skip, self.pad_start, self.pad_end_sequence)
-        self._windows.append(self._store.lengths)
-        self._reader = BatchReader(self._store, self._windows, env_spec)
-        self._reader.plan(self._batch_names)
+        if self._preprocessors:
+            made = process_store(self._preprocessors, self._store, self._where)
+            self._store = self._store.extended(made, self._batch_names)
+        padding = (self.pad_start, self.pad_end_sequence)
+        self._windows = WindowTable(self.horizon, self.horizon_skip, *padding, segmented=self._chooser is not None)
+        self._reader = BatchReader(self._store, self._windows, env_spec, self._goals)
+        self._check_sources()
+        self._reader.check(self._batch_names)
+        self._windows.append(self._store.lengths, self._find_segments(self._store.view, self._store.ends))
         self._sampler: Sampler | None = None
         self._check_loaded()
+
+    @classmethod
+    def get_spec_leaves(cls, params: Mapping[str, Any], env_spec: EnvSpec) -> list[Leaf]:
+        """Returns the leaves that the preprocessors and the goals of a group `params` add to `env_spec`."""
+        _, _, spec = _between(params, env_spec, extends=True)
+        return [spec.leaf(name) for name in spec.all_names if name not in env_spec]
 
     @abstractmethod
     def _load(self) -> EpisodeStore:
@@ -148,6 +144,27 @@ class WindowDataset(Dataset, ABC):
         for part in parts if len(parts) > 1 else ():
             store.append(part.steps, part.onetime, part.ends)
         return store
+
+    def _check_sources(self) -> None:
+        held = (*self._step_names, *self._made_names)
+        wanted = {} if self._goals is None else dict.fromkeys(self._goals.names.values(), "goal_relabelling")
+        wanted.update({} if self._chooser is None else {self._chooser.contact: "windows"})
+        for name, option in wanted.items():
+            if name not in held:
+                raise DataError(self._label(option), f"reads '{name}', which is not held", "one of " + ", ".join(held))
+
+    def _find_segments(self, rows_of: Callable[[str], np.ndarray], ends: np.ndarray) -> Segments | None:
+        if self._chooser is None or not len(ends):
+            return None
+        return self._chooser.find(np.asarray(rows_of(self._chooser.contact)[:]), ends)
+
+    def _add_rows(self, steps: Mapping[str, np.ndarray], onetime: Mapping[str, np.ndarray], ends: np.ndarray) -> None:
+        """Appends episodes: checked arrays of the names that a file has, and the end of each counted from their first row."""
+        if self._preprocessors:
+            steps = {**steps, **process_all(self._preprocessors, steps, onetime, ends, type(self).__name__)}
+        segments = self._find_segments(steps.__getitem__, ends)
+        self._store.append(steps, onetime, ends)
+        self._windows.append(np.diff(ends, prepend=0), segments)
 
     def _label(self, option: str) -> str:
         return f"{type(self).__name__}: '{option}'"
@@ -171,9 +188,10 @@ class WindowDataset(Dataset, ABC):
     def _share(self, base: WindowDataset) -> EpisodeStore:
         if self._files and self._where != base._where:
             raise DataError(self._label("load_from_base"), f"file {self._where}", f"the base's {base._where}, or none")
-        for name in self._held_names:
+        base_names = (*base._step_names, *base._onetime_names)
+        for name in (*self._step_names, *self._onetime_names):
             column = self._column(name)
-            there = base._column(name) if name in base._held_names else None
+            there = base._column(name) if name in base_names else None
             if there != column or (name in self._step_names) != (name in base._step_names):
                 got = f"the base dataset {'has another' if there else 'lacks'} '{name}'"
                 raise DataError(self._label("load_from_base"), got, "a base with the same names, shapes and types")
@@ -208,12 +226,14 @@ class WindowDataset(Dataset, ABC):
             _log.warning("%s: no episodes in it; the dataset begins empty", self._where)
         needed = (self.horizon - 1) * self.horizon_skip + 1
         if count and not len(self._windows):
-            got, hint = f"no episode has the {needed} rows of a window", "pad_end_sequence=True, or a shorter horizon"
+            what = "episode" if self._chooser is None else "interaction"
+            got, hint = f"no {what} has the {needed} rows of a window", "pad_end_sequence=True, or a shorter horizon"
             raise DataError(self._where, got, "one that is long enough", hint)
         short = np.flatnonzero(counts == 0)
         if len(short):
             listed = ", ".join(map(str, short[:_LISTED])) + (" ..." if len(short) > _LISTED else "")
-            _log.warning("%s: %d episodes are too short for a window of %d rows: %s", self._where, len(short), needed, listed)
+            text = "are too short for" if self._chooser is None else "have no interaction for"
+            _log.warning("%s: %d episodes %s a window of %d rows: %s", self._where, len(short), text, needed, listed)
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -222,6 +242,11 @@ class WindowDataset(Dataset, ABC):
     def num_rows(self) -> int:
         """Number of rows held."""
         return self._store.num_rows
+
+    @property
+    def relabelled_names(self) -> tuple[str, ...]:
+        """Goals of batches that are taken from other rows; in episodes they are as recorded, or absent."""
+        return () if self._goals is None else tuple(self._goals.names)
 
     @property
     def first_window(self) -> int:
@@ -255,6 +280,14 @@ class WindowDataset(Dataset, ABC):
             indices = self._sampler.next_indices()
         return self._reader.read_windows(indices, self._batch_names if names is None else tuple(names), torch_device)
 
+    def draw_batch(
+        self, sampler: Sampler, names: Iterable[str] | None = None, torch_device: Any = None
+    ) -> tuple[AttrDict, AttrDict]:
+        """Gathers the windows that `sampler` draws, with goals that are new at every draw; see `Dataset.draw_batch`."""
+        key = None if self._goals is None else sampler.draw_key()
+        indices = sampler.next_indices()
+        return self._reader.read_windows(indices, self._batch_names if names is None else tuple(names), torch_device, key)
+
     def get_episode(self, index: int, names: Iterable[str] | None = None, split: bool = False) -> Any:
         """Returns an episode; see `Dataset.get_episode`.
 
@@ -272,11 +305,24 @@ class WindowDataset(Dataset, ABC):
         """
         found = {}
         for name in names:
-            self._reader.plan((name,))
-            rows = None if name in DERIVED_NAMES else self._store.view(name)
+            self._reader.check((name,))
+            # Goals are states of other rows.
+            source = name if self._goals is None else self._goals.names.get(name, name)
+            rows = None if source in DERIVED_NAMES else self._store.view(source)
             if rows is None or rows.dtype.kind not in "fiub":
                 raise DataError(f"get_statistics: '{name}'", "no numbers", "a name with numbers")
             if not len(rows):
                 raise DataError(f"get_statistics: '{name}'", "no rows", "at least one episode")
             found[name] = statistics_of(rows)
         return found
+
+
+def _between(
+    params: Mapping[str, Any], env_spec: EnvSpec, extends: bool = False
+) -> tuple[list[Preprocessor], GoalRelabelling | None, EnvSpec]:
+    """Returns what stands between the file and the model, and the spec with what it adds."""
+    groups, where = params.get("data_preprocessors"), "dataset/data_preprocessors"
+    preprocessors, spec = make_preprocessors(groups, env_spec, where, extends)
+    group = params.get("goal_relabelling")
+    goals = None if group is None else build(group, spec, where="dataset/goal_relabelling")
+    return preprocessors, goals, spec if goals is None else spec.extended(goals.leaves)

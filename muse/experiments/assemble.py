@@ -22,7 +22,7 @@ from muse.experiments.provenance import check_same_env, env_fingerprint
 from muse.models.model import Model
 from muse.policies.policy import Policy
 from muse.rewards.reward import Reward
-from muse.specs import EnvSpec
+from muse.specs import EnvSpec, Leaf
 from muse.utils.abstract import RESERVED_KEYS, build, check_known, is_group, own_options
 from muse.utils.errors import MuseError, OptionError
 from muse.utils.seeding import derive_seed
@@ -210,11 +210,27 @@ def make_own_spec(params: Mapping[str, Any]) -> EnvSpec:
 
 
 def extend_spec(spec: EnvSpec, params: Mapping[str, Any]) -> EnvSpec:
-    """Returns `spec` with what the recipe's model adds to it."""
+    """Returns `spec` with what the recipe's datasets make of their data, and with what its model adds to it."""
+    spec = spec.extended(_dataset_leaves(spec, params))
     model_group = params.get("model")
     if is_group(model_group) and hasattr(model_group["cls"], "get_spec_leaves"):
         spec = spec.extended(model_group["cls"].get_spec_leaves(model_group, spec))
     return spec
+
+
+def _dataset_leaves(spec: EnvSpec, params: Mapping[str, Any]) -> list[Leaf]:
+    leaves: list[Leaf] = []
+    for prefix in ("dataset_train", "dataset_holdout"):
+        for key in _dataset_keys(params, prefix):
+            get_leaves = getattr(params[key]["cls"], "get_spec_leaves", None)
+            leaves += [] if get_leaves is None else get_leaves(params[key], spec)
+    return leaves
+
+
+def recorded_spec(experiment: Experiment) -> EnvSpec:
+    """Returns what episodes of the experiment hold: its spec without what datasets make of their data."""
+    made = {leaf.name for leaf in _dataset_leaves(experiment.own_spec, experiment.params)}
+    return EnvSpec.from_leaves(experiment.env_spec.leaf(name) for name in experiment.env_spec.all_names if name not in made)
 
 
 def make_acting_spec(spec: EnvSpec, params: Mapping[str, Any]) -> EnvSpec:
@@ -242,16 +258,20 @@ def make_datasets(params: Mapping[str, Any], prefix: str, env_spec: EnvSpec, bas
     Args:
         bases: Datasets whose loaded arrays the ones with `load_from_base` share, by position.
     """
+    datasets = []
+    for position, key in enumerate(_dataset_keys(params, prefix)):
+        base = bases[position] if position < len(bases) and params[key].get("load_from_base") else None
+        datasets.append(build(params[key], env_spec, where=key, **({"base_dataset": base} if base is not None else {})))
+    return datasets
+
+
+def _dataset_keys(params: Mapping[str, Any], prefix: str) -> list[str]:
     numbered = []
     for key in params:
         match = re.fullmatch(rf"{prefix}(?:_(\d+))?", key)
         if match and is_group(params[key]):
             numbered.append((int(match.group(1) or 0), key))
-    datasets = []
-    for position, (_, key) in enumerate(sorted(numbered)):
-        base = bases[position] if position < len(bases) and params[key].get("load_from_base") else None
-        datasets.append(build(params[key], env_spec, where=key, **({"base_dataset": base} if base is not None else {})))
-    return datasets
+    return [key for _, key in sorted(numbered)]
 
 
 def make_model(group: Mapping[str, Any], env_spec: EnvSpec, seed: int) -> Model:

@@ -52,6 +52,8 @@ class _Check:
         self.dataset = dataset
         self.spec = dataset.env_spec
         self.once = {*self.spec.param_names, *self.spec.final_names}
+        #: Names of which neither windows nor statistics are what episodes hold: one-time ones, and goals taken from other rows.
+        self.apart = {*self.once, *getattr(dataset, "relabelled_names", ())}
         self.problems: list[str] = []
         self.indices = np.empty(0, np.int64)
         self.episodes: list[Flat] = []
@@ -160,7 +162,7 @@ class _Check:
         """Every row that is no padding is a row of one episode, and padding repeats its neighbour."""
         batch = _join(self.batch(self.indices))
         mask, done = batch["padding_mask"], batch["done"]
-        names = [name for name in batch if name in self.episodes[0] and name not in self.once and name in self.spec]
+        names = [name for name in batch if name in self.episodes[0] and name not in self.apart and name in self.spec]
         known = [set(_rows(episode, names)) for episode in self.episodes]
         for window in range(len(self.indices)):
             rows = _rows({name: batch[name][window] for name in names}, names)
@@ -224,7 +226,7 @@ class _Check:
     def _check_statistics(self) -> None:
         if len(self.episodes) < self.dataset.get_num_episodes():
             return
-        names = [n for n in self.episodes[0] if n in self.spec and n not in self.once and self.spec.leaf(n).dtype.kind in "iufb"]
+        names = [n for n in self.episodes[0] if n in self.spec and n not in self.apart and self.spec.leaf(n).dtype.kind in "iufb"]
         found = self.ask("get_statistics", lambda: self.dataset.get_statistics(names))
         for name in names:
             rows = np.concatenate([episode[name] for episode in self.episodes]).astype(np.float64)
@@ -255,6 +257,18 @@ class _Check:
             if bad or indices.min() < 0 or indices.max() >= len(self.dataset):
                 self.tell("next_indices must return (B,) int64, numbers of windows.")
         self.ask("get_batch without indices", self.dataset.get_batch)
+        self._check_drawing()
+
+    def _check_drawing(self) -> None:
+        sampler, other = self.dataset.get_sampler(3), self.dataset.get_sampler(3)
+        for _ in range(2):
+            batch, again = (
+                _flat(self.ask("draw_batch", lambda one=one: self.dataset.draw_batch(one))) for one in (sampler, other)
+            )
+            if not _same(batch, again) or sampler.state() != other.state():
+                self.tell("draw_batch with two samplers of one seed and position returned different batches.")
+            other = self.dataset.get_sampler(3)
+            other.load_state(sampler.state())
 
     def _check_frozen(self) -> None:
         if getattr(self.dataset, "frozen", False):
@@ -279,6 +293,10 @@ class _Check:
 
 def _join(sides: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
     return {**sides[0], **sides[1]}
+
+
+def _flat(sides: tuple[Mapping[str, Any], Mapping[str, Any]]) -> dict[str, Any]:
+    return {**flatten(sides[0]), **flatten(sides[1])}
 
 
 def _copy(values: Mapping[str, np.ndarray]) -> Flat:

@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from attrdict import AttrDict
 
+from muse.datasets.augmentation import DataAugmentation, augmented
 from muse.datasets.dataset import Dataset
 from muse.datasets.prefetch import Prefetcher
 from muse.models.model import Model
 from muse.specs import LossResult
 from muse.trainers.optimizers.optimizer import Optimizer
+from muse.utils.attrdicts import flatten, nest
 from muse.utils.seeding import derive_seed, make_generator
 from muse.utils.torch_utils import cpu_has_bfloat16, evaluation_mode
 
@@ -36,6 +38,7 @@ class Learner:
         seed: Root of the samplers' and the model's random streams.
         autocast: `"bf16"`, or None for full precision. On a CPU that does not compute in bfloat16 one line says that it is off.
         prefetch: Batches that a thread gathers ahead for each frozen dataset; 0: none. They are the same batches.
+        augmentations: By name; change the batches that are learned from, as a function of (seed, step, dataset).
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class Learner:
         seed: int,
         autocast: str | None = None,
         prefetch: int = 0,
+        augmentations: Mapping[str, DataAugmentation] | None = None,
     ) -> None:
+        self.augmentations = dict(augmentations or {})
         self.model, self.optimizer, self.datasets, self.seed = model, optimizer, tuple(datasets), seed
         self.samplers = [dataset.get_sampler(derive_seed(seed, "sampler", i)) for i, dataset in enumerate(datasets)]
         self.prefetch = prefetch
@@ -65,6 +70,8 @@ class Learner:
             The loss before the step, and the 2-norm of its gradient where it was known or wanted, both still on the device.
         """
         inputs, outputs = self._next_batch(index)
+        if self.augmentations:
+            inputs, outputs = self._augmented(inputs, outputs, derive_seed(self.seed, "augment", step, index))
         if not self.model.training:
             self.model.train()
         with self.random_stream("train", step, index):
@@ -76,10 +83,16 @@ class Learner:
         dataset, sampler = self.datasets[index], self.samplers[index]
         # A dataset that grows may not be read by a thread meanwhile.
         if not self.prefetch or not getattr(dataset, "frozen", False):
-            return dataset.get_batch(sampler.next_indices(), torch_device=self.device)
+            return dataset.draw_batch(sampler, torch_device=self.device)
         if index not in self._prefetchers:
             self._prefetchers[index] = Prefetcher(dataset, sampler, torch_device=self.device, depth=self.prefetch)
         return self._prefetchers[index].next_batch()
+
+    def _augmented(self, inputs: AttrDict, outputs: AttrDict, seed: int) -> tuple[AttrDict, AttrDict]:
+        sides = flatten(inputs), flatten(outputs)
+        batch = augmented(self.augmentations, {**sides[0], **sides[1]}, self.device, seed)
+        first, second = (nest({name: batch[name] for name in side}) for side in sides)
+        return first, second
 
     def close(self) -> None:
         """Ends the threads that gather batches; the next step begins them again where they were."""

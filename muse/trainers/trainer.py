@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from muse.datasets.augmentation import make_augmentations
 from muse.datasets.dataset import Dataset
 from muse.models.model import Model
 from muse.trainers.best_model import BestModel, choose_best_names
@@ -94,6 +95,7 @@ class Trainer(BaseClass):
         Argument("optimizer", help="group of an Optimizer; none: SingleOptimizer with its defaults"),
         Argument("autocast", type=str, choices=("bf16",), help="bf16: compute the loss in bfloat16 where that is safe; none: float32"),
         Argument("prefetch_batches", type=int, default=0, help="batches a thread gathers ahead from each frozen dataset; 0: none"),
+        Argument("augmentations", help="groups of augmentations by name, or a list: change the batches that are learned from, in order"),
         Argument("ema_decay", type=float, default=0.0, help="decay of a moving average of the weights, which is then what acts; 0: off"),
     ]  # fmt: skip
 
@@ -131,7 +133,8 @@ class Trainer(BaseClass):
         self.step = 0
         self._load_first_weights()
         optimizer = build(self.optimizer or {"cls": SingleOptimizer}, model, where="trainer/optimizer")
-        self.learner = Learner(model, optimizer, self.datasets_train, seed, self.autocast, self.prefetch_batches)
+        augmentations = make_augmentations(self.augmentations, self.datasets_train[0], "trainer/augmentations")
+        self.learner = Learner(model, optimizer, self.datasets_train, seed, self.autocast, self.prefetch_batches, augmentations)
         self.average = WeightAverage(model, self.ema_decay) if self.ema_decay else None
         self.holdout_losses = [
             HoldoutLoss(self.learner, dataset, self.holdout_max_batches, f"holdout/{i}")

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from made_data import assert_same_episodes, assert_same_windows, joined, make_dataset, make_episodes, make_spec, reference_windows
 from made_robomimic import made_by_muse, make_file
 
-from muse.datasets import DataError, Hdf5Dataset, NpDataset
+from muse.datasets import DataError, GoalRelabelling, Hdf5Dataset, InteractionWindows, NpDataset
 from muse.datasets.formats import robomimic
 from muse.datasets.loading import write_file
+from muse.datasets.preprocess import RewardToGo
 from muse.specs import EnvSpec
 from muse.testing import check_dataset
 
@@ -164,3 +165,36 @@ def test_what_muse_wrote_comes_back(tmp_path):
     dataset = Hdf5Dataset(d(file=str(tmp_path / "a.hdf5"), horizon=1), spec)
     assert dataset.meta["fingerprint"] == data.meta["fingerprint"]
     check_dataset(dataset)
+
+
+def test_what_stands_between_the_file_and_the_model_is_that_of_episodes_in_memory(tmp_path):
+    leaves = [
+        ("ego", (2,), "float32", "observation"),
+        ("touch", (1,), "int64", "observation"),
+        ("action", (3,), "float32", "action"),
+        ("reward", (1,), "float32", "output_observation"),
+    ]
+    spec = make_spec(leaves)
+    episodes = make_episodes(spec, [6, 9, 7])
+    for values in episodes:
+        values["touch"] = (values["touch"] % 3 > 0).astype(np.int64)
+    options = d(
+        horizon=3,
+        pad_end_sequence=True,
+        data_preprocessors=d(to_go=d(cls=RewardToGo, gamma=0.9)),
+        goal_relabelling=d(cls=GoalRelabelling, names={"goal/ego": "ego", "goal/to_go": "reward_to_go"}, per="row"),
+        windows=d(cls=InteractionWindows, contact="touch", before=1),
+        load_episode_range=[0.3, 1.0],
+    )
+    dataset = Hdf5Dataset(options & d(file=written(tmp_path, spec, episodes)), spec)
+    check_dataset(dataset)
+    write_file(tmp_path / "a.npz", make_dataset(spec, episodes).to_data())
+    other = NpDataset(options & d(file=str(tmp_path / "a.npz")), spec)
+    assert len(dataset) == len(other) > 0
+    (mine, its) = (joined(one.get_batch(np.arange(len(other)))) for one in (dataset, other))
+    assert set(mine) == set(its) and {"reward_to_go", "goal/ego", "goal/to_go"} <= set(mine)
+    assert all(np.array_equal(mine[name], value) for name, value in its.items())
+    for one in (dataset, other):
+        assert one.get_episode(1)["reward_to_go"].shape == (7, 1)
+    names = ["goal/to_go", "reward_to_go"]
+    assert np.array_equal(dataset.get_statistics(names)[names[0]].mean, other.get_statistics(names)[names[1]].mean)

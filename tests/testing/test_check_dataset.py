@@ -161,6 +161,13 @@ class Unseeded(FakeDataset):
         return super().get_sampler(self.asked)
 
 
+class Rolls(FakeDataset):
+    def draw_batch(self, sampler, names=None, torch_device=None):
+        self.draws = getattr(self, "draws", 0) + 1
+        inputs, outputs = super().draw_batch(sampler, names, torch_device)
+        return nest({**flatten(inputs), "position": inputs["position"] + self.draws}), outputs
+
+
 class FloatIndices(FakeDataset):
     def get_sampler(self, seed=0):
         sampler = super().get_sampler(seed)
@@ -193,6 +200,7 @@ CASES = [
     (Thaws, "add_episode did not add an episode."),
     (Forgets, "An episode that was added came back changed."),
     (Unseeded, "Two samplers with one seed drew different windows."),
+    (Rolls, "draw_batch with two samplers of one seed and position returned different batches."),
     (FloatIndices, "next_indices must return (B,) int64, numbers of windows."),
 ]  # fmt: skip
 

@@ -13,7 +13,11 @@ import numpy as np
 import torch
 from attrdict import AttrDict as d
 
+from muse.datasets.augmentation import GaussianNoise
+from muse.datasets.concat_dataset import ConcatDataset
+from muse.datasets.goals import GoalRelabelling
 from muse.datasets.np_dataset import NpDataset
+from muse.datasets.samplers import MixtureSampler
 from muse.envs.env import make_env_spec
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.envs.vector_env import VectorEnv
@@ -53,6 +57,20 @@ KINDS = {
     },
     "ema": {"ema_decay": 0.9},
     "datasets": {"datasets": 2, "train_every_n_steps_per_dataset": [1, 3]},
+    "augmented": {
+        "augmentations": d(
+            ego=d(cls=GaussianNoise, names=["ego"], std=0.1, relative=True), all=d(cls=GaussianNoise, std=0.01, share_horizon=True)
+        ),
+        "datasets": 2, "train_every_n_steps_per_dataset": [1, 3],
+    },
+    "relabelled": {
+        "goal_relabelling": d(cls=GoalRelabelling, names={"goal/ego": "ego"}),
+        "model": {"use_goal": True, "goal_names": ["goal/ego"]},
+    },
+    "mixture": {
+        "mixture": [3.0, 1.0], "goal_relabelling": d(cls=GoalRelabelling, names={"goal/ego": "ego"}, per="row", choose="geometric"),
+        "model": {"use_goal": True, "goal_names": ["goal/ego"]},
+    },
     "everything": {
         "dropout_p": 0.3, "optimizer": OPTIMIZER, "ema_decay": 0.9, "datasets": 2, "train_every_n_steps_per_dataset": [1, 3],
     },
@@ -81,6 +99,16 @@ def make_dataset(which=(0, 4), **options):
     return dataset
 
 
+def make_mixture(folder, weights, **options):
+    """Returns a dataset of two files, mixed by weight."""
+    parts = {}
+    for i in range(len(weights)):
+        file = make_dataset((2 * i, 2 * i + 2)).save(Path(folder) / f"part_{i}.npz")
+        parts[f"part_{i}"] = d(cls=NpDataset, file=str(file), frozen=True, horizon=4, pad_end_sequence=True, **options)
+    sampler = d(cls=MixtureSampler, weights=weights)
+    return ConcatDataset(d(datasets=parts, batch_size=8, sampler=sampler), expert_episodes()[0])
+
+
 def make_model(dropout_p=0.0, **options):
     spec, _ = expert_episodes()
     decoder = d(cls=RNNActionDecoder, hidden_size=8, rnn_depth=2, dropout_p=dropout_p)
@@ -92,14 +120,14 @@ def make_model(dropout_p=0.0, **options):
 def make_trainer(folder, kind="plain", cls=None, writer=None, seed=0, **options):
     options = {**BASE, **KINDS[kind], **options}
     spec, _ = expert_episodes()
-    train = [
-        make_dataset((i, i + 4), **({"capacity": options["capacity"]} if "capacity" in options else {}))
-        for i in range(options.pop("datasets", 1))
-    ]
-    options.pop("capacity", None)
-    for dataset in train if options.get("prefetch_batches") else ():
+    of_data = {name: options.pop(name) for name in ("capacity", "goal_relabelling") if name in options}
+    train = [make_dataset((i, i + 4), **of_data) for i in range(options.pop("datasets", 1))]
+    of_data.pop("capacity", None)
+    if (weights := options.pop("mixture", None)) is not None:
+        train = [make_mixture(folder, weights, **of_data)]
+    for dataset in train if options.get("prefetch_batches") and weights is None else ():
         dataset.frozen = True
-    model = make_model(options.pop("dropout_p", 0.0))
+    model = make_model(options.pop("dropout_p", 0.0), **options.pop("model", {}))
     goal = any("_env_" in name for name in options)
     cls = cls or (GoalTrainer if goal else Trainer)
     envs = (
@@ -108,7 +136,7 @@ def make_trainer(folder, kind="plain", cls=None, writer=None, seed=0, **options)
     policy = GCBCPolicy(d(replan_horizon=4), spec) if goal else None
     writer = writer or make_writer(folder, tensorboard=False)
     return cls(
-        d(options), model=model, datasets_train=train, datasets_holdout=[make_dataset((4, 6))], policy=policy, writer=writer,
+        d(options), model=model, datasets_train=train, datasets_holdout=[make_dataset((4, 6), **of_data)], policy=policy, writer=writer,
         folder=folder, seed=seed, **envs,
     )  # fmt: skip
 

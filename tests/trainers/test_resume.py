@@ -61,6 +61,13 @@ def test_batches_gathered_ahead_are_the_same_batches(stop, whole, tmp_path):
     assert "muse-prefetch" not in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.parametrize("kind", ["augmented", "relabelled", "mixture"])
+def test_what_is_random_in_batches_is_the_same_when_they_are_gathered_ahead(kind, whole, tmp_path):
+    assert run(tmp_path, kind, prefetch_batches=2, prepare=at_step(9, terminate)) == 143
+    assert run(tmp_path, kind, prefetch_batches=2) == 0
+    assert_same(read_run(tmp_path), whole(kind))
+
+
 def test_a_run_that_dies_before_its_state_is_written_lacks_no_numbered_checkpoint(tmp_path, monkeypatch):
     """The state comes last: a run goes on from there, and would never write what lies before it."""
     monkeypatch.setattr("muse.trainers.trainer.write_values", lambda *_: crash())
@@ -78,7 +85,9 @@ def test_a_signal_at_any_step(stop, whole, tmp_path):
     assert_same(read_run(tmp_path), whole("everything"))
 
 
-@pytest.mark.parametrize("kind", ["plain", "dropout", "schedule", "torch_schedule", "ema", "datasets"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "dropout", "schedule", "torch_schedule", "ema", "datasets", "augmented", "relabelled", "mixture"]
+)
 def test_a_signal_at_several_steps_of_one_run(kind, whole, tmp_path):
     for stop in (2, 1, 6, 7, 4):
         assert run(tmp_path, kind, prepare=at_step(stop, terminate)) == 143

@@ -114,6 +114,15 @@ def test_the_holdout_loss_is_the_mean_over_fixed_windows():
     assert values["loss"] == pytest.approx(np.mean(per_window), rel=0.2)
 
 
+def test_only_what_is_learned_from_is_augmented(tmp_path):
+    losses = {}
+    for kind in ("plain", "augmented"):
+        trainer = make_trainer(tmp_path / kind, kind, datasets=1, train_every_n_steps_per_dataset=[])
+        holdout = trainer.holdout_losses[0].compute()["loss"]
+        losses[kind] = (holdout, trainer.learner.step(0, 1)[0].loss.item())
+    assert losses["plain"][0] == losses["augmented"][0] and losses["plain"][1] != losses["augmented"][1]
+
+
 def test_a_model_can_be_used_before_the_run(tmp_path):
     trainer = make_trainer(tmp_path)
     trainer.model.loss(*trainer.datasets_train[0].get_batch(np.arange(2), torch_device="cpu"))

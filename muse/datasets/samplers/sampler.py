@@ -1,7 +1,7 @@
 """The contract of samplers. The loop that calls it (`muse.trainers`):
 
 sampler = dataset.get_sampler(seed)
-inputs, outputs = dataset.get_batch(sampler.next_indices())
+inputs, outputs = dataset.draw_batch(sampler)
 state = sampler.state()             # goes into the checkpoint
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from muse.utils.abstract import BaseClass
 from muse.utils.errors import MuseError
+from muse.utils.seeding import derive_seed
 
 
 class SamplerError(MuseError):
@@ -53,6 +54,10 @@ class Sampler(BaseClass, ABC):
     @abstractmethod
     def load_state(self, state: Mapping[str, int]) -> None:
         """Goes to a position that `state` returned."""
+
+    def draw_key(self) -> int:
+        """Returns a number of 63 bits for what is random in the next batch: a function of the seed and the position."""
+        return derive_seed(self.seed, "draw", *(f"{name}={value}" for name, value in sorted(self.state().items())))
 
     def check_windows(self) -> int:
         """Returns the number of windows.

@@ -139,6 +139,15 @@ def _check_array(arrays: Mapping[str, np.ndarray], name: str, leaf: Leaf, data: 
     return to_type(array, leaf.dtype, label)
 
 
+def join_splits(metas: Sequence[Mapping[str, Any]], counts: Sequence[int]) -> dict[str, list[int]]:
+    """Returns the named splits of several files as numbers of the joined episodes; `metas` and `counts` as for `join_meta`."""
+    joined: dict[str, list[int]] = {}
+    for first, meta in zip(np.cumsum([0, *counts]).tolist(), metas, strict=False):
+        for name, numbers in meta.get("splits", {}).items():
+            joined.setdefault(name, []).extend(first + number for number in numbers)
+    return joined
+
+
 def join_meta(metas: Sequence[Mapping[str, Any]], counts: Sequence[int]) -> dict[str, Any]:
     """Returns what a dataset remembers of the meta data of its files: that of the first, and splits as numbers of the joined episodes.
 
@@ -148,13 +157,9 @@ def join_meta(metas: Sequence[Mapping[str, Any]], counts: Sequence[int]) -> dict
     """
     joined = {key: value for meta in metas[:1] for key, value in meta.items() if key not in ("spec", "version")}
     if len(metas) > 1:
-        splits: dict[str, list[int]] = {}
-        for first, meta in zip(np.cumsum([0, *counts]).tolist(), metas, strict=False):
-            for name, numbers in meta.get("splits", {}).items():
-                splits.setdefault(name, []).extend(first + number for number in numbers)
-        joined["splits"] = splits
+        joined["splits"] = join_splits(metas, counts)
         # Of each file, so that none can come from elsewhere unseen.
-        joined["fingerprints"] = [meta.get("fingerprint", {}) for meta in metas]
+        joined["fingerprints"] = [one for meta in metas for one in meta.get("fingerprints", [meta.get("fingerprint", {})])]
     return joined
 
 

@@ -102,7 +102,7 @@ def merge_data(
             raise DataError(part.where, got, "the same fingerprint", "allow_mismatch, where it makes no difference")
     meta: dict[str, Any] = {key: value for key, value in with_spec(parts[0]).items() if key in ("spec", "fingerprint")}
     if any("splits" in part.meta for part in parts):
-        meta["splits"] = join_splits(parts)
+        meta["splits"] = join_splits([part.meta for part in parts], [len(part.ends) for part in parts])
     if any(other != fingerprints[0] for other in fingerprints):
         # As a dataset of several files has them: each is compared with the environment in use.
         meta["fingerprints"] = fingerprints

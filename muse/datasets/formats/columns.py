@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from muse.datasets.dataset import DataError
-from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Tell
 from muse.datasets.formats.work import Work
@@ -87,20 +86,8 @@ def _is_flat(came: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return (*came, 1) == wanted
 
 
-def to_episodes(
-    columns: Iterable[Column], arrays: Mapping[str, np.ndarray], lengths: np.ndarray, meta: Mapping[str, Any], where: str
-) -> EpisodeData:
-    """Returns episodes of arrays that were read; the spec of `meta` is that of what is there."""
-    steps = {column.name: arrays[column.name] for column in columns if not column.is_onetime}
-    onetime = {column.name: arrays[column.name] for column in columns if column.is_onetime}
-    if "spec" in meta or not meta.get("is_own"):
-        leaves = [_leaf(column, arrays[column.name]) for column in columns]
-        meta = {**meta, "spec": joined_spec(meta, leaves)}
-    meta = {key: value for key, value in meta.items() if key != "is_own"}
-    return EpisodeData(steps, onetime, np.cumsum(lengths, dtype=np.int64), meta, where)
-
-
-def _leaf(column: Column, array: np.ndarray) -> Leaf:
+def leaf_of(column: Column, array: np.ndarray) -> Leaf:
+    """Returns a leaf without limits, but for pictures."""
     low, high = (0, 255) if array.dtype == np.uint8 else (-np.inf, np.inf)
     return Leaf(column.name, array.shape[1:], low, high, array.dtype, "", column.role)
 
@@ -112,3 +99,11 @@ def joined_spec(meta: Mapping[str, Any], leaves: list[Leaf]) -> dict[str, Any]:
     listed = [own.leaf(name) for name in own.all_names]
     kept = [leaf for leaf in listed if leaf.name in DERIVED or (leaf.shape, leaf.dtype) == there.get(leaf.name)]
     return EnvSpec.from_leaves(kept).extended(leaves).to_dict()
+
+
+def renamed_meta(meta: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Returns meta data whose spec has new names for some leaves, and not those whose new name is empty."""
+    if "spec" not in meta:
+        return dict(meta)
+    leaves = [{**leaf, "name": names.get(leaf["name"], leaf["name"])} for leaf in meta["spec"]["leaves"]]
+    return {**meta, "spec": {**meta["spec"], "leaves": [leaf for leaf in leaves if leaf["name"]]}}

@@ -112,7 +112,11 @@ class Work:
             DataError: When they do not.
         """
         if self.folder is None:
-            there, place, hint = physical_memory(), "of memory here", "muse convert to a .muse folder, which is read from the disk"
+            there, place, hint = (
+                physical_memory(),
+                "of memory here",
+                "muse convert to a .muse folder, which is read from the disk",
+            )
         else:
             # What an interrupted program has taken already is needed no second time.
             taken = sum(file.stat().st_blocks * 512 for file in self.folder.glob("arrays/*.npy"))

@@ -55,6 +55,21 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
             os.close(handle)
 
 
+def sync_tree(folder: str | os.PathLike[str], since: float = 0.0) -> None:
+    """Puts on the disk what is below a folder, if it has changed since a time [s since 1970]."""
+    for root, _, files in os.walk(folder):
+        # The clocks of file systems are coarse.
+        changed = [path for path in (os.path.join(root, file) for file in files) if os.stat(path).st_mtime >= since - 2]
+        for path in changed:
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        if changed or not since:
+            sync_folder(root)
+
+
 def put_folder(temporary: Path, target: Path) -> None:
     """Gives a folder its name for good, in the place of another of that name; in one step where the system can.
 

@@ -58,6 +58,17 @@ class Plan:
             return self.data.onetime[name][self.selection.numbers[place]]
         return self.data.steps[name][self.selection.begins[place] : self.selection.ends[place]]
 
+    def rows(self, name: str, begin: int, end: int) -> np.ndarray:
+        """Returns rows `(end - begin, *shape)` of a step name, counted over the chosen episodes."""
+        ends = np.cumsum(self.selection.lengths)
+        parts = []
+        for place in range(int(np.searchsorted(ends, begin, side="right")), len(ends)):
+            first = int(ends[place] - self.selection.lengths[place])
+            if first >= end:
+                break
+            parts.append(self.values(name, place)[max(begin - first, 0) : end - first])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
     def there(self) -> list[str]:
         """Returns the names that are not left out."""
         return [name for name, place in self.places.items() if place]

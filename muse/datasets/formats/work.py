@@ -17,7 +17,7 @@ import numpy as np
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.npz import physical_memory
 from muse.utils.errors import MuseError
-from muse.utils.files import atomic_write, sync_folder
+from muse.utils.files import atomic_write, sync_tree
 
 _STATE = "state.json"
 
@@ -166,7 +166,7 @@ class Work:
         for array in self._arrays.values():
             if isinstance(array, np.memmap):
                 array.flush()
-        _sync_since(self.folder / "parts", self._began)
+        sync_tree(self.folder / "parts", self._began)
         self._write_state()
         self._saved, self._began = self.done, wall
         # Slow disks are not asked for more than a tenth of the time.
@@ -229,20 +229,6 @@ class Work:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _sync_since(folder: Path, began: float) -> None:
-    """Puts on the disk what has changed below a folder since a time [s since 1970], clocks of file systems being coarse."""
-    for root, _, files in os.walk(folder):
-        changed = [path for path in (os.path.join(root, file) for file in files) if os.stat(path).st_mtime >= began - 2]
-        for path in changed:
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        if changed:
-            sync_folder(root)
 
 
 def identify(path: str | os.PathLike[str]) -> list[list[Any]]:

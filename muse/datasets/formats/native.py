@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from muse.datasets.formats import folder, npz
-from muse.datasets.formats.columns import Column, read_columns, renamed_meta
+from muse.datasets.formats.columns import DERIVED, Column, read_columns, renamed_meta
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Format, Tell, tell_nobody
@@ -96,4 +96,5 @@ def _choose(
     steps = {place: arrays[place] for place, column in kept.columns.items() if not column.is_onetime}
     onetime = {place: arrays[place] for place, column in kept.columns.items() if column.is_onetime}
     ends = np.cumsum(plan.selection.lengths, dtype=np.int64)
-    return EpisodeData(steps, onetime, ends, meta, data.where), plan.fates("_meta")
+    derived = [Fate(name, name, "follows from the episodes") for name in DERIVED]
+    return EpisodeData(steps, onetime, ends, meta, data.where), [*plan.fates("_meta"), *derived]

@@ -55,7 +55,7 @@ class Plan:
     def values(self, name: str, place: int) -> np.ndarray:
         """Returns the rows `(T, *shape)` of a name in the chosen episode number `place`, or its value for a one-time name."""
         if name in self.data.onetime:
-            return self.data.onetime[name][self.selection.numbers[place]]
+            return self.data.onetime[name][self.selection.numbers[place], ...]
         return self.data.steps[name][self.selection.begins[place] : self.selection.ends[place]]
 
     def rows(self, name: str, begin: int, end: int) -> np.ndarray:

@@ -56,8 +56,8 @@ def read(
 
 def _read_ends(store: Store, where: str) -> np.ndarray:
     label = f"{where}: '{ENDS}'"
-    if ENDS not in store.keys():
-        there = "there: " + (", ".join(store.keys()[:8]) or "no arrays")
+    if ENDS not in store.array_keys():
+        there = "there: " + (", ".join(store.array_keys()[:8]) or "no arrays")
         raise DataError(label, "missing", "(E,) int64, the row after each episode's last", there)
     info = store.info(ENDS)
     if len(info.shape) != 1 or info.dtype.kind not in "iu" or info.shape[0] > 2**27:
@@ -76,10 +76,10 @@ def _read_ends(store: Store, where: str) -> np.ndarray:
 def _plan(
     store: Store, ends: np.ndarray, kept: Kept, names: Mapping[str, str], where: str
 ) -> tuple[list[Column], dict[str, ArrayInfo], list[Fate]]:
-    keys = [key for key in store.keys() if key.startswith((DATA, META)) and key != ENDS]
-    fates = [Fate(key, "", "no part of a replay buffer") for key in store.keys() if not key.startswith((DATA, META))]
+    keys = [key for key in store.array_keys() if key.startswith((DATA, META)) and key != ENDS]
+    fates = [Fate(key, "", "no part of a replay buffer") for key in store.array_keys() if not key.startswith((DATA, META))]
     fates += [Fate(f"@{name}", "", "an attribute") for name in store.attributes() if name != ATTRIBUTE]
-    fates += [Fate(f"{key}@{name}", "", "an attribute") for key in store.keys() for name in store.attributes(key)]
+    fates += [Fate(f"{key}@{name}", "", "an attribute") for key in store.array_keys() for name in store.attributes(key)]
 
     def default(key: str) -> str:
         own = kept.columns.get(key)

@@ -94,7 +94,7 @@ class Store:
     def _first_names(self) -> str:
         return ", ".join(sorted({name.split("/")[0] for name in self._sizes})[:5])
 
-    def keys(self) -> list[str]:
+    def array_keys(self) -> list[str]:
         """Returns the paths of all arrays."""
         return sorted(name.removesuffix("/.zarray") for name in self._sizes if name.endswith("/.zarray"))
 
@@ -153,7 +153,9 @@ class Store:
                 claimed = self._claimed(name, info)
                 if claimed != info.chunk_bytes:
                     where = f"{self.path}: '{info.key}', chunk {name.removeprefix(info.key + '/')}"
-                    raise DataError(where, f"{claimed} bytes", f"{info.chunk_bytes} for chunks of {info.chunks} {info.dtype}", _AGAIN)
+                    raise DataError(
+                        where, f"{claimed} bytes", f"{info.chunk_bytes} for chunks of {info.chunks} {info.dtype}", _AGAIN
+                    )
         return open_array(self._zarr, self._store, info.key, "r")
 
     def _claimed(self, name: str, info: ArrayInfo) -> int:

@@ -70,7 +70,9 @@ def _check_keys(plan: Plan) -> None:
     """Raises `OptionError` for a key that diffusion_policy would not find, or that is taken."""
     for name, key in plan.places.items():
         begin = META if name in plan.data.onetime else DATA
-        if key and (not key.startswith(begin) or "/" in key.removeprefix(begin) or key == ENDS or key.removeprefix(begin)[:1] == "."):
+        if key and (
+            not key.startswith(begin) or "/" in key.removeprefix(begin) or key == ENDS or key.removeprefix(begin)[:1] == "."
+        ):
             raise OptionError(f"{plan.where}: '{name}' -> '{key}'", "no place for it", f"{begin}KEY", f"--map {name}={begin}KEY")
 
 
@@ -84,7 +86,9 @@ def _fill(folder: Path, plan: Plan, zarr: Any, compressor: Mapping[str, Any] | N
         if name in plan.data.steps:
             array = plan.array(name)
             chunks[name] = _chunk_rows(array, int(ends[-1]))
-            arrays[name] = _make(folder, plan.places[name], (int(ends[-1]), *array.shape[1:]), array.dtype, chunks[name], compressor, zarr)
+            arrays[name] = _make(
+                folder, plan.places[name], (int(ends[-1]), *array.shape[1:]), array.dtype, chunks[name], compressor, zarr
+            )
     for number in range(work.done, len(ends)):
         for name, array in arrays.items():
             # Whole chunks, those that end with this episode.
@@ -98,7 +102,9 @@ def _fill(folder: Path, plan: Plan, zarr: Any, compressor: Mapping[str, Any] | N
                     array[first:last] = plan.rows(name, first, last)
         work.commit(number + 1)
         progress(number + 1, len(ends))
-    once = {plan.places[name]: plan.data.onetime[name][plan.selection.numbers] for name in plan.there() if name in plan.data.onetime}
+    once = {
+        plan.places[name]: plan.data.onetime[name][plan.selection.numbers] for name in plan.there() if name in plan.data.onetime
+    }
     for key, values in {**once, ENDS: ends}.items():
         array = _make(folder, key, values.shape, values.dtype, len(values), None, zarr)
         if values.size:

@@ -63,6 +63,11 @@ def reading(where: str) -> Iterator[None]:
         raise DataError(where, f"cannot be read ({_first_line(error)})", "a whole HDF5 file", _AGAIN) from error
 
 
+def type_of(item: Any) -> np.dtype:
+    """Returns the type of a dataset's elements, without h5py's notes in it: numpy warns of those when it saves an array."""
+    return item.dtype if item.dtype.hasobject else np.dtype(item.dtype.str)
+
+
 def datasets_below(group: Any, where: str = "") -> tuple[dict[str, Any], list[str]]:
     """Looks through a group.
 

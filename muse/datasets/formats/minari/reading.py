@@ -15,7 +15,7 @@ from muse.datasets.formats.columns import Column, read_columns
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate, choose_names
 from muse.datasets.formats.format import Tell
-from muse.datasets.formats.hdf5 import STORABLE_KINDS, datasets_below, open_file, reading
+from muse.datasets.formats.hdf5 import STORABLE_KINDS, datasets_below, open_file, reading, type_of
 from muse.datasets.formats.kept import Kept, load_json
 from muse.datasets.formats.minari.spaces import image_shape, limits_of, spaces_in
 from muse.datasets.formats.plan import guess_role
@@ -105,7 +105,7 @@ class _Survey:
         odd: dict[str, None] = {}
         for name in self.groups:
             found, links = datasets_below(file[name], "episode_*/")
-            self.layouts.append({place: (item.shape, item.dtype) for place, item in found.items()})
+            self.layouts.append({place: (item.shape, type_of(item)) for place, item in found.items()})
             odd |= dict.fromkeys(links)
         self.fates += [Fate(name, "", "an attribute of an array" if "@" in name else "a link") for name in odd]
         attributes = dict.fromkeys(attribute for name in self.groups for attribute in file[name].attrs)
@@ -213,7 +213,7 @@ class _Survey:
         shape, dtype = rows[0]
         if own is not None and np.prod(own.shape) == np.prod(shape):
             shape, dtype = own.shape, own.dtype if own.dtype.kind == "U" else dtype
-        elif not shape:
+        elif not shape and not now.startswith(INFOS):
             shape = (1,)
         infos = now.startswith(INFOS) and self.layouts[0][now][0][:1] == (self.lengths[0] + 1,)
         notes = ["unpacked from JPEG"] if packed else ["that of the reset is left out"] if infos and own is None else []

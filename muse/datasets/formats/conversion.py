@@ -42,7 +42,7 @@ def convert(
         OptionError, DataError, MissingExtraError: As `Format.read` and `Format.write`.
     """
     if not os.path.lexists(source):
-        raise DataError(str(source), "nothing there", f"a dataset ({reader.name})", "the path is relative to the working folder")
+        raise DataError(str(source), "no such file or folder", f"a dataset ({reader.name})", "the path is relative to the working folder")
     if target.exists() and os.path.samefile(source, target):
         raise OptionError(str(target), "source and destination at once", "two places")
     from_native, to_native = isinstance(reader, NativeFormat), isinstance(writer, NativeFormat)
@@ -88,14 +88,16 @@ def _names_between(names: Mapping[str, str], read: Sequence[Fate], where: str) -
 def joined_fates(read: Sequence[Fate], written: Sequence[Fate]) -> list[Fate]:
     """Returns what became of every name of the source on its way over Muse's names, and of what Muse added."""
     left = {fate.source: fate for fate in written}
-    joined = []
+    used, joined = set(), []
     for first in read:
-        second = left.pop(first.became, None)
+        second = left.get(first.became)
         if second is None:
-            # Left out, or none of the arrays: a split, an attribute, what follows from the episodes.
+            # Left out, or none of the arrays: an attribute, what follows from the episodes.
             joined.append(first)
-        elif second.became or first.source != "(not there)":
+            continue
+        used.add(second.source)
+        if second.became or first.source != "(not there)":
             by = f"by way of '{first.became}'" if first.became not in (first.source, second.became) else ""
             notes = [first.note] if first.note.startswith(second.note) else [first.note, second.note]
             joined.append(Fate(first.source, second.became, "; ".join(filter(None, (*notes, by)))))
-    return [*joined, *left.values()]
+    return [*joined, *(fate for fate in written if fate.source not in used)]

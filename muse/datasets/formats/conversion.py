@@ -42,7 +42,9 @@ def convert(
         OptionError, DataError, MissingExtraError: As `Format.read` and `Format.write`.
     """
     if not os.path.lexists(source):
-        raise DataError(str(source), "no such file or folder", f"a dataset ({reader.name})", "the path is relative to the working folder")
+        raise DataError(
+            str(source), "no such file or folder", f"a dataset ({reader.name})", "the path is relative to the working folder"
+        )
     if target.exists() and os.path.samefile(source, target):
         raise OptionError(str(target), "source and destination at once", "two places")
     from_native, to_native = isinstance(reader, NativeFormat), isinstance(writer, NativeFormat)

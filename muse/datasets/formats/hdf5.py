@@ -68,6 +68,21 @@ def type_of(item: Any) -> np.dtype:
     return item.dtype if item.dtype.hasobject else np.dtype(item.dtype.str)
 
 
+def storable(values: np.ndarray) -> np.ndarray:
+    """Returns values as HDF5 holds them: text in UTF-8, of a length that is the same for every text of that type."""
+    if values.dtype.kind != "U":
+        return values
+    dtype = np.dtype(f"S{values.dtype.itemsize}")
+    return np.char.encode(values, "utf-8").astype(dtype) if values.size else np.empty(values.shape, dtype)
+
+
+def restored(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Reverses `storable`, for an array that is to have a type."""
+    if dtype.kind != "U":
+        return values
+    return np.char.decode(values, "utf-8") if values.size else np.empty(values.shape, dtype)
+
+
 def datasets_below(group: Any, where: str = "") -> tuple[dict[str, Any], list[str]]:
     """Looks through a group.
 

@@ -45,7 +45,7 @@ class Work:
         folder: The folder, None in memory.
     """
 
-    #: What is committed is put on the disk this often [s]; less often where that takes long.
+    #: What is committed is put on the disk this often [s]; less often where that takes long; every time when 0.
     sync_seconds = 1.0
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -170,7 +170,8 @@ class Work:
         self._write_state()
         self._saved, self._began = self.done, wall
         # Slow disks are not asked for more than a tenth of the time.
-        self._due = time.monotonic() + max(self.sync_seconds, 9 * (time.monotonic() - began))
+        now = time.monotonic()
+        self._due = now + max(self.sync_seconds, 9 * (now - began)) if self.sync_seconds else now
 
     def forget(self) -> None:
         """Nothing is finished: what was found here lacks rows or parts that it should have, and cannot be relied on."""

@@ -15,7 +15,7 @@ from muse.datasets.formats.columns import Column, read_columns
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate, choose_names
 from muse.datasets.formats.format import Tell
-from muse.datasets.formats.hdf5 import STORABLE_KINDS, datasets_below, open_file, reading, type_of
+from muse.datasets.formats.hdf5 import STORABLE_KINDS, datasets_below, open_file, reading, restored, type_of
 from muse.datasets.formats.kept import Kept, load_json
 from muse.datasets.formats.minari.spaces import image_shape, limits_of, spaces_in
 from muse.datasets.formats.plan import guess_role
@@ -243,9 +243,7 @@ class _Survey:
             values = item[-1] if column.place != now else item[()]
         else:
             values = item[1:] if now.startswith(INFOS) and item.shape[0] == length + 1 else item[:length]
-        values = np.asarray(values)
-        if column.dtype.kind == "U":
-            values = np.char.decode(values, "utf-8")
+        values = restored(np.asarray(values), column.dtype)
         return values.reshape(column.shape if column.is_onetime else (length, *column.shape))
 
 

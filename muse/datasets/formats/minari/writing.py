@@ -17,7 +17,7 @@ from muse.datasets.formats.columns import Column, leaf_of
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Tell
-from muse.datasets.formats.hdf5 import write_groups
+from muse.datasets.formats.hdf5 import storable, write_groups
 from muse.datasets.formats.minari.reading import ACTIONS, BLOCK, FILE, FIXED, INFOS, LAST, OBSERVATIONS, OWN, SEED, SPACES, TABLE
 from muse.datasets.formats.minari.spaces import to_box, to_space
 from muse.datasets.formats.plan import Plan
@@ -147,9 +147,7 @@ def _fill(group: Any, number: int, plan: Plan, places: Mapping[str, str], others
     length = int(plan.selection.lengths[number])
     group.attrs["id"], group.attrs["total_steps"] = number, length
     for place, name in places.items():
-        values = plan.values(name, number)
-        if values.dtype.kind == "U":
-            values = np.char.encode(values, "utf-8")
+        values = storable(plan.values(name, number))
         if others.get(place.removesuffix(LAST), {}).get("type") == "Discrete":
             values = values[..., 0]
         if place == SEED:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from muse.datasets.formats.columns import joined_spec
+from muse.datasets.formats.columns import joined_spec, renamed_meta
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Tell, tell_nobody
-from muse.datasets.formats.hdf5 import open_file, reading
+from muse.datasets.formats.hdf5 import open_file, reading, restored
 from muse.datasets.formats.robomimic.columns import Column, plan_columns
 from muse.datasets.formats.robomimic.meta import BLOCK, Origin
 from muse.datasets.formats.robomimic.names import ADDED, NEXT
@@ -116,9 +116,7 @@ class Reader:
         with reading(label):
             values = np.atleast_1d(self._file[where][()])
         check_finite(values, label)
-        if column.dtype.kind == "U":
-            values = np.char.decode(values, "utf-8")
-        values = to_type(values, column.dtype, label)
+        values = to_type(restored(values, column.dtype), column.dtype, label)
         if column.is_single:
             arrays[column.name][number] = values.reshape(column.shape)
             return True
@@ -139,13 +137,15 @@ class Reader:
         added = {name: np.full((int(ends[-1]), 1), value) for name, value in wanted.items() if name not in arrays}
         steps = {column.name: arrays[column.name] for column in columns if not column.is_onetime}
         onetime = {column.name: arrays[column.name] for column in columns if column.is_onetime}
+        renamed = {survey.embedded.names[column.path]: column.name for column in columns if column.path in survey.embedded.names}
+        embedded = renamed_meta(survey.embedded.meta, renamed)
         leaves = [column.leaf(arrays[column.name]) for column in columns]
         leaves += [Leaf(name, array.shape[1:], -np.inf, np.inf, array.dtype) for name, array in added.items()]
         numbers = {demo: number for number, demo in enumerate(survey.demos)}
         splits = {name: [numbers[demo] for demo in demos if demo in numbers] for name, demos in survey.masks.items()}
         meta = {
-            **survey.embedded.meta,
-            "spec": joined_spec(survey.embedded.meta, leaves),
+            **embedded,
+            "spec": joined_spec(embedded, leaves),
             **({"splits": splits} if splits else {}),
             BLOCK: self._origin(columns).to_block(),
         }

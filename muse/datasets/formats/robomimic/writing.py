@@ -14,7 +14,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData, roles_of
 from muse.datasets.formats.fates import Fate, choose_names
 from muse.datasets.formats.format import Tell, tell_nobody
-from muse.datasets.formats.hdf5 import write_attributes, write_groups
+from muse.datasets.formats.hdf5 import storable, write_attributes, write_groups
 from muse.datasets.formats.npz import check_storable
 from muse.datasets.formats.robomimic.meta import ATTRIBUTE, BLOCK, ENV_ARGS, Embedded, Origin, env_args_of, make_env_args
 from muse.datasets.formats.robomimic.names import ADDED, FLAT, NEXT_OBS, OBS, guess_role, path_in_robomimic
@@ -183,9 +183,9 @@ class _Plan:
                 now = self.data.steps[self._now(place)]  # type: ignore[index]
                 values = np.concatenate([now[begin + 1 : end], self.data.onetime[name][number][None]])
             else:
-                yield place, _storable(self.data.onetime[name][number])
+                yield place, storable(self.data.onetime[name][number, ...])
                 continue
-            yield place, self._shaped(_storable(values), place)
+            yield place, self._shaped(storable(values), place)
         if "dones" not in self.places.values():
             yield "dones", (np.arange(begin, end) == end - 1).astype(np.int64)
 
@@ -228,8 +228,3 @@ class _Plan:
         if place == "actions" and (array.min() < -1 or array.max() > 1):
             note += "; beyond the -1 to 1 that robomimic expects"
         return note
-
-
-def _storable(values: np.ndarray) -> np.ndarray:
-    """Returns values as HDF5 holds them: text in UTF-8."""
-    return np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values

@@ -43,7 +43,7 @@ def read(
 
         def fetch(number: int, column: Column) -> np.ndarray:
             if column.is_onetime:
-                return opened[column.place].rows(selection.numbers[number], selection.numbers[number] + 1)[0]
+                return opened[column.place].rows(selection.numbers[number], selection.numbers[number] + 1)[0, ...]
             return opened[column.place].rows(selection.begins[number], selection.ends[number])
 
         arrays = read_columns(columns, selection.lengths, fetch, work, progress, where)

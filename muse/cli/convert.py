@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from muse import __version__
 from muse.cli.common import make_parser, run
 from muse.datasets.formats.conversion import convert
 from muse.datasets.formats.fates import Fate
@@ -115,6 +116,7 @@ def _work(args: argparse.Namespace, takers: dict[str, list[str]]) -> int:
     if target.exists() and not args.overwrite:
         raise ExperimentError(str(target), "is there already", "a new name", "--overwrite to replace it")
     names = _parse_map(args.map)
+    options = {**given, "version of Muse": __version__}
 
     def build(cls: type[Format]) -> Format:
         return cls({name: value for name, value in given.items() if cls.name in takers[name]})
@@ -122,7 +124,7 @@ def _work(args: argparse.Namespace, takers: dict[str, list[str]]) -> int:
     with logging_to(debug=args.debug), contextlib.ExitStack() as stack:
         bars = _Bars({"read": source.name, "write": target.name}, stack)
         try:
-            episodes, fates = convert(source, target, build(reader), build(writer), names, args.mask, given, bars.stage)
+            episodes, fates = convert(source, target, build(reader), build(writer), names, args.mask, options, bars.stage)
         except KeyboardInterrupt:
             print("the same command goes on from here", file=sys.stderr)
             raise

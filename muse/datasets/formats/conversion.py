@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import muse
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Format, Tell, tell_nobody
@@ -32,7 +31,7 @@ def convert(
         reader, writer: Of the source's form and of the target's.
         names: The name in the target by the name in the source, where it is not to be the usual one; empty: left out.
         splits: Only the episodes of these; all when empty.
-        options: What reader and writer were built from.
+        options: What reader and writer were built from, and whatever else decides what comes of it (the version of Muse).
         progress: Gives what is told of every episode in the stage `read` and in the stage `write`.
 
     Returns:
@@ -49,7 +48,7 @@ def convert(
         raise OptionError(str(target), "source and destination at once", "two places")
     from_native, to_native = isinstance(reader, NativeFormat), isinstance(writer, NativeFormat)
     made_from = {
-        "muse": muse.__version__, "source": identify(source), "forms": [reader.name, writer.name], "names": dict(names),
+        "source": identify(source), "forms": [reader.name, writer.name], "names": dict(names),
         "splits": list(splits), "options": dict(options or {}),
     }  # fmt: skip
     with Work.beside(target, made_from) as work:

@@ -1,4 +1,4 @@
-"""A target that is a folder of files: built in a conversion's work, and put in its place when it is whole."""
+"""Targets, files and folders of files: built in a conversion's work, and put in their place when they are whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.work import Work
-from muse.utils.files import put_folder, sync_tree
+from muse.utils.files import publish, put_folder, sync_tree
 
 
 @contextlib.contextmanager
@@ -28,6 +28,33 @@ def build_folder(path: str | os.PathLike[str], work: Work) -> Iterator[Path]:
         yield folder
         sync_tree(folder)
         put_folder(folder, target)
+
+
+@contextlib.contextmanager
+def build_file(path: str | os.PathLike[str], work: Work) -> Iterator[Path]:
+    """Gives a path to write a file to; it becomes `path` when the block ends without an error. What a killed program leaves is in `work`.
+
+    Raises:
+        DataError: For a path that is taken by a folder.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise DataError(str(path), "a folder", "a file, or nothing yet")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if work.folder is not None:
+        temporary = work.part(f"whole{target.suffix}")
+    else:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=f".tmp{target.suffix}")
+        os.close(handle)
+        temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        publish(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

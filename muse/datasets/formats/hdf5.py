@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from muse.datasets.dataset import DataError
+from muse.datasets.formats.building import build_file
 from muse.datasets.formats.format import Tell
 from muse.datasets.formats.work import Work
-from muse.utils.files import atomic_write
 from muse.utils.optional import require
 
 #: Kinds of numpy types that come and go unchanged: numbers, bool, text of a fixed number of bytes.
@@ -186,7 +186,7 @@ def write_groups(
             fill(part.create_group("episode"), number)
         work.commit(number + 1)
         progress(number + 1, len(groups))
-    with atomic_write(path, "w+b") as raw, h5py.File(raw, "w") as file:
+    with build_file(path, work) as whole, h5py.File(whole, "w") as file:
         for number, group in enumerate(groups):
             if parts:
                 with h5py.File(parts[number], "r") as part:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from muse.datasets.formats import folder, npz
+from muse.datasets.formats.building import build_file, build_folder
 from muse.datasets.formats.columns import DERIVED, Column, read_columns, renamed_meta
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
@@ -38,11 +39,11 @@ class NativeFormat(Format):
     ) -> list[Fate]:
         """See `Format.write`."""
         chosen, fates = _choose(data, names, tuple(splits), work, progress)
-        self.save(path, chosen)
+        self.save(path, chosen, work)
         return fates
 
     @abstractmethod
-    def save(self, path: Path, data: EpisodeData) -> None:
+    def save(self, path: Path, data: EpisodeData, work: Work) -> None:
         """Writes episodes; a crash leaves the old ones or the new."""
 
 
@@ -56,9 +57,10 @@ class NpzFormat(NativeFormat):
         """See `Format.recognizes`."""
         return path.name.endswith(cls.suffixes)
 
-    def save(self, path: Path, data: EpisodeData) -> None:
+    def save(self, path: Path, data: EpisodeData, work: Work) -> None:
         """See `NativeFormat.save`."""
-        npz.write(path, data)
+        with build_file(path, work) as whole:
+            npz.write(whole, data)
 
 
 class MuseFormat(NativeFormat):
@@ -71,9 +73,10 @@ class MuseFormat(NativeFormat):
         """See `Format.recognizes`."""
         return path.name.endswith(cls.suffixes)
 
-    def save(self, path: Path, data: EpisodeData) -> None:
+    def save(self, path: Path, data: EpisodeData, work: Work) -> None:
         """See `NativeFormat.save`."""
-        folder.write(path, data)
+        with build_folder(path, work) as whole:
+            folder.write(whole, data)
 
 
 def _choose(

@@ -120,6 +120,23 @@ def test_a_reading_that_was_finished_is_not_done_again():
     assert {stage for stage, _ in told} == {"write"} and told[0] == ("write", 4)
 
 
+@pytest.mark.parametrize("name", ["b.hdf5", "b.zarr.zip", "b.npz", "b.muse"])
+def test_what_a_killed_end_leaves_is_cleared_away(name, monkeypatch):
+    """The program dies while it puts the whole together."""
+    from muse.datasets.formats import building
+
+    die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "publish", die)
+        patch.setattr(building, "put_folder", die)
+        killed("a.npz", name)
+    assert sorted(path.name for path in Path().iterdir()) == [f".{name}.work", "a.npz"]
+    told = []
+    go("a.npz", name, told=told)
+    assert told == [] and sorted(path.name for path in Path().iterdir()) == ["a.npz", name]
+    assert_same_data(open_data(name), read_file("a.npz"), ("robomimic", "spec", "version"))
+
+
 def test_another_source_begins_anew():
     killed("a.npz", "b.zarr", "", ("write", 7))
     write_file("a.npz", made(5))

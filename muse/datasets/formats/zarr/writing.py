@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from muse.datasets.formats.building import build_folder, scratch_folder
+from muse.datasets.formats.building import build_file, build_folder, scratch_folder
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Tell
@@ -20,7 +20,6 @@ from muse.datasets.formats.work import Work
 from muse.datasets.formats.zarr.reading import ATTRIBUTE, DATA, ENDS, META, NAMES
 from muse.datasets.formats.zarr.store import describe, open_array
 from muse.utils.errors import OptionError
-from muse.utils.files import atomic_write
 from muse.utils.optional import require
 
 #: Those of diffusion_policy: in memory and on the disk.
@@ -50,7 +49,8 @@ def write(
     if path.name.endswith(".zip"):
         with scratch_folder(Path(os.path.realpath(path)), work) as folder:
             _fill(folder, plan, zarr, COMPRESSORS[compressor], work, progress)
-            _pack(folder, path)
+            with build_file(path, work) as whole:
+                _pack(folder, whole)
     else:
         with build_folder(path, work) as folder:
             _fill(folder, plan, zarr, COMPRESSORS[compressor], work, progress)
@@ -128,6 +128,6 @@ def _make(
 def _pack(folder: Path, path: Path) -> None:
     """Writes an archive of the store; what is in it is packed already."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    with atomic_write(path) as raw, zipfile.ZipFile(raw, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for file in files:
             archive.write(file, file.relative_to(folder).as_posix())

@@ -34,7 +34,8 @@ CORE = [
 EXTRAS = [
     ("window", "pygame", "pygame", "on-screen windows (render=True), Gymnasium's renderers"),
     ("wandb", "wandb", "wandb", "Weights & Biases"),
-    ("hdf5", "h5py", "h5py", "robomimic's datasets (muse convert)"),
+    ("hdf5", "h5py", "h5py", "robomimic's and Minari's datasets (muse convert)"),
+    ("zarr", "zarr", "zarr", "diffusion_policy's datasets (muse convert)"),
     ("robosuite", "robosuite", "mujoco", "RobosuiteEnv; Python 3.10 to 3.12, and a C compiler to install"),
 ]
 

@@ -73,6 +73,11 @@ def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
         if longest > dtype.itemsize // 4:
             raise DataError(label, f"text of {longest} letters", f"at most {dtype.itemsize // 4}")
         return array.astype(dtype)
+    if kinds == "SS":
+        longest = int(np.char.str_len(array).max()) if array.size else 0
+        if longest > dtype.itemsize:
+            raise DataError(label, f"text of {longest} bytes", f"at most {dtype.itemsize}")
+        return array.astype(dtype)
     if array.dtype.kind in "iub" and dtype.kind in "iub":
         low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if array.size and (array.min() < low or array.max() > high):

@@ -98,8 +98,10 @@ def test_mistakes_are_messages_and_a_status(capsys):
         (1, "cut.hdf5", "a.npz"),
         (1, "none.hdf5", "a.muse"),
         (1, "demos.hdf5", "a.zip"),
-        (2, "demos.hdf5", "a.hdf5"),
-        (2, "a.npz", "a.muse"),
+        (1, "demos.hdf5", "a"),
+        (2, "demos.hdf5", "demos.hdf5", "--overwrite"),
+        (1, "a.npz", "a.muse"),
+        (2, "demos.hdf5", "a.npz", "--compressor", "zstd"),
         (2, "demos.hdf5", "a.npz", "--map", "states"),
         (2, "demos.hdf5", "a.npz", "--map", "states=a", "--map", "states=b"),
         (2, "demos.hdf5", "a.npz", "--map", "state=a"),
@@ -110,16 +112,60 @@ def test_mistakes_are_messages_and_a_status(capsys):
     assert told == [
         "error: text.hdf5: no HDF5 file",
         "error: cut.hdf5: cut short",
-        "error: none.hdf5: no such file; expected an HDF5 file",
-        "error: a.zip: a name that ends in '.zip'; expected one that ends in .npz, .muse, .hdf5, .h5",
-        "error: demos.hdf5 -> a.hdf5: none of Muse; expected one that ends in .npz or .muse, and one of another form",
-        "error: a.npz -> a.muse: both of Muse; expected one that ends in .npz or .muse, and one of another form",
+        "error: none.hdf5: no such file or folder; expected a dataset",
+        "error: a.zip: a name that ends in '.zip'; expected one that ends in .npz, .muse, .hdf5, .h5, .zarr, .zarr.zip",
+        "error: a: a name without an ending; expected one that ends in .npz, .muse, .hdf5, .h5, .zarr, .zarr.zip",
+        "error: demos.hdf5: source and destination at once; expected two places",
+        "error: a.npz: no such file or folder; expected a dataset",
+        "error: --compressor: an option of zarr, which neither demos.hdf5",
         "error: --map states: no SRC=DST; expected a name of the source, =, its name in the destination",
         "error: --map states=b: 'states' twice; expected each name once",
         "error: demos.hdf5: 'state': no such name to map",
         "error: demos.hdf5: mask 'valid': not there; expected one of train",
     ]
     assert sorted(path.name for path in Path().iterdir()) == ["cut.hdf5", "demos.hdf5", "text.hdf5"]
+
+
+def test_from_form_to_form(capsys):
+    pytest.importorskip("zarr")
+    assert run("convert", "demos.hdf5", "a.zarr", "--mask", "train", "--map", "obs/object=data/things", "--map", "states=") == 0
+    shown, progress = capsys.readouterr()
+    rows = [" ".join(line.split()) for line in shown.splitlines()]
+    assert rows[0] == "demos.hdf5 -> a.zarr: 2 episodes" and "read demos.hdf5 2/2" in " ".join(progress.split())
+    assert (
+        "obs/object -> data/things (5, 14) float32, was float64; by way of 'object'" in rows and "states left out as told" in rows
+    )
+    assert "obs/agentview_image -> data/img (5, 4, 4, 3) uint8; by way of 'image'" in rows and "write a.zarr 2/2" in " ".join(
+        progress.split()
+    )
+    assert run("convert", "a.zarr", "a-v0", "--to", "minari", "--dataset_id", "ns/a-v3") == 0
+    assert json.loads(Path("a-v0/data/metadata.json").read_text())["dataset_id"] == "ns/a-v3"
+    assert run("convert", "a-v0", "eps", "--to", "episodes") == 0 and run("convert", "eps", "b.npz") == 0
+    assert run("convert", "b.npz", "b.muse") == 0 and run("convert", "b.muse", "c.hdf5", "--ep_prefix", "demo_") == 0
+    data, first = read_file("b.muse"), h5py.File("c.hdf5")["data/demo_0"]
+    assert data.meta["splits"] == {"train": [0, 1]} and np.array_equal(first["obs/object"], data.steps["object"][:3])
+    with h5py.File("demos.hdf5") as file:
+        assert np.array_equal(first["obs/agentview_image"], file["data/demo_0/obs/agentview_image"])
+        assert first.attrs["model_file"] == "<mujoco/>"
+    assert run("convert", "a.zarr", "d.npz", "--map", "data/thing=x") == 2
+    assert "'data/thing': no such name to map (did you mean 'data/things'?)" in capsys.readouterr().err
+
+
+def test_the_help_names_every_form_and_option(capsys):
+    with pytest.raises(SystemExit):
+        run("convert", "--help")
+    shown = capsys.readouterr().out
+    for words in (
+        "robomimic",
+        "diffusion_policy",
+        "Minari",
+        "--to FORM",
+        "--ep_prefix TEXT",
+        "--compressor",
+        "options of minari:",
+        "--dataset_id",
+    ):
+        assert words in shown
 
 
 @pytest.mark.parametrize("script", ["convert", "conversion/robomimic_to_npz", "conversion/npz_to_robomimic"])

@@ -7,13 +7,16 @@ import contextlib
 import json
 import lzma
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from muse.datasets.dataset import DataError
+from muse.datasets.formats.building import build_file
+from muse.datasets.formats.format import Tell
+from muse.datasets.formats.work import Work
 from muse.utils.optional import require
 
 #: Kinds of numpy types that come and go unchanged: numbers, bool, text of a fixed number of bytes.
@@ -58,6 +61,26 @@ def reading(where: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise DataError(where, f"cannot be read ({_first_line(error)})", "a whole HDF5 file", _AGAIN) from error
+
+
+def type_of(item: Any) -> np.dtype:
+    """Returns the type of a dataset's elements, without h5py's notes in it: numpy warns of those when it saves an array."""
+    return item.dtype if item.dtype.hasobject else np.dtype(item.dtype.str)
+
+
+def storable(values: np.ndarray) -> np.ndarray:
+    """Returns values as HDF5 holds them: text in UTF-8, of a length that is the same for every text of that type."""
+    if values.dtype.kind != "U":
+        return values
+    dtype = np.dtype(f"S{values.dtype.itemsize}")
+    return np.char.encode(values, "utf-8").astype(dtype) if values.size else np.empty(values.shape, dtype)
+
+
+def restored(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Reverses `storable`, for an array that is to have a type."""
+    if dtype.kind != "U":
+        return values
+    return np.char.decode(values, "utf-8") if values.size else np.empty(values.shape, dtype)
 
 
 def datasets_below(group: Any, where: str = "") -> tuple[dict[str, Any], list[str]]:
@@ -132,6 +155,46 @@ def _from_plain(value: Any) -> Any:
     dtype = np.dtype(value["dtype"])
     values = [item.encode("latin-1") for item in value["values"]] if dtype.kind == "S" else value["values"]
     return np.array(values, dtype).reshape(value["shape"])[()]
+
+
+def write_groups(
+    path: str | os.PathLike[str],
+    groups: Sequence[str],
+    fill: Callable[[Any, int], None],
+    finish: Callable[[Any], None],
+    work: Work,
+    progress: Tell,
+) -> None:
+    """Writes a file with a group for each episode; a crash leaves the old file or the new one.
+
+    HDF5 rewrites its tables in place, so that a file that a killed program was writing may be lost. Each episode lies in a file of
+    its own until all are there, therefore; they are copied together then.
+
+    Args:
+        groups: Paths of the groups.
+        fill: Writes episode number `i` into its group.
+        finish: Writes whatever else belongs into the file.
+        work: Where the files of the episodes lie; in memory, there are none.
+        progress: Is told of every episode.
+    """
+    h5py = require("h5py", "hdf5", "HDF5 files")
+    parts = [] if work.folder is None else [work.part(f"{number}.hdf5") for number in range(len(groups))]
+    if not all(part.exists() for part in parts[: work.done]):
+        work.forget()
+    for number in range(work.done, len(parts)):
+        with h5py.File(parts[number], "w") as part:
+            fill(part.create_group("episode"), number)
+        work.commit(number + 1)
+        progress(number + 1, len(groups))
+    with build_file(path, work) as whole, h5py.File(whole, "w") as file:
+        for number, group in enumerate(groups):
+            if parts:
+                with h5py.File(parts[number], "r") as part:
+                    part.copy("episode", file, group)
+            else:
+                fill(file.create_group(group), number)
+                progress(number + 1, len(groups))
+        finish(file)
 
 
 def pack(values: Any) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.fates import Fate
-from muse.datasets.formats.hdf5 import datasets_below, read_attributes
+from muse.datasets.formats.hdf5 import datasets_below, read_attributes, type_of
 from muse.datasets.formats.robomimic.meta import ATTRIBUTE, ENV_ARGS, Embedded, env_args_of
 from muse.datasets.formats.robomimic.names import OBS
 from muse.utils.errors import nearest
@@ -110,7 +110,7 @@ class Survey:
         found, odd = datasets_below(demo, f"{prefix}*/")
         for name in odd:
             self._tell(Fate(name, "", "an attribute of an array" if "@" in name else "a link"))
-        return {path: (item.shape, item.dtype) for path, item in found.items()}
+        return {path: (item.shape, type_of(item)) for path, item in found.items()}
 
     def _attributes(self, item: Any, where: str) -> dict[str, Any]:
         plain, odd = read_attributes(item)

@@ -19,15 +19,15 @@ WINDOW = 4
 
 
 def main(folder: str, out: str) -> None:
-    """Reads everything in `folder`: every item, the values of the rows, the descriptions, statistics, windows, a part of the episodes."""
+    """Reads everything in `folder`: items, the rows' values, descriptions, statistics, windows, the last episode by itself."""
     dataset = LeRobotDataset("muse/seen", root=folder, video_backend="pyav")
     items = [dataset[index] for index in range(len(dataset))]
     seen = {f"item/{key}": stacked([item[key] for item in items]) for key in items[0]}
     # Items hold float32 whatever the files hold; these are the files' own values.
-    rows = load_nested_dataset(dataset.root / "data").with_format("numpy")
+    rows = load_nested_dataset(dataset.root / "data").with_format("arrow")[:]
     for key, feature in dataset.features.items():
         if feature["dtype"] not in ("image", "video"):
-            seen[f"row/{key}"] = np.stack([np.asarray(value).reshape(-1) for value in rows[:][key]])
+            seen[f"row/{key}"] = np.array(rows[key].to_pylist()).reshape(len(items), -1)
     episodes = load_nested_dataset(dataset.root / "meta" / "episodes").to_list()
     each = [{key.removeprefix("stats/"): value for key, value in row.items() if key.startswith("stats/")} for row in episodes]
     together = aggregate_stats([cast_stats_to_numpy(unflatten_dict(row)) for row in each])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,10 @@ class Layout:
         self._before = {name: place for place, name in known.items()} if isinstance(known, dict) else {}
         roles = roles_of(data.meta)
         self._actions = sum((roles.get(name, "") if roles else guess_role(name)) == "action" for name in data.steps)
-        self.plan = Plan(data, names, splits, self._default)
+        # Folders hold names in the order of the alphabet; elements are to lie in that of the spec.
+        order = {name: place for place, name in enumerate(roles)}
+        steps = {name: data.steps[name] for name in sorted(data.steps, key=lambda name: order.get(name, len(order)))}
+        self.plan = Plan(replace(data, steps=steps), names, splits, self._default)
         self.held: dict[str, list[str]] = {}
         for name in self.plan.there():
             self._check_place(name, self.plan.places[name])

@@ -23,15 +23,15 @@ class LeRobotFormat(Format):
 
     name = "lerobot"
     predefined_arguments = [
-        Argument("fps", type=int, help="rows a second; the environment's control frequency when not given, 20 where none is known", unit="Hz"),
+        Argument("fps", type=int, help="rows a second; when not given the control frequency, or 20", unit="Hz"),
         Argument("task", type=str, default="", help="text of the task in every episode; that of the data when not given"),
-        Argument("video", type=bool, default=True, help="pictures become videos; else PNG files inside the parquet files, which lose nothing"),
+        Argument("video", type=bool, default=True, help="pictures become videos; else PNG files, which lose nothing"),
         Argument("codec", type=str, default="libsvtav1", choices=CODECS, help="encoder of the videos"),
         Argument("crf", type=int, default=30, help="what the encoder may lose: 0 is the least, 51 the most"),
-        Argument("join_observations", type=bool, default=True, help="observations of floats become one vector, observation.state"),
+        Argument("join_observations", type=bool, default=True, help="observations of floats are one vector"),
         Argument("data_files_size_in_mb", type=int, default=100, help="a parquet file has about this size at most", unit="MB"),
         Argument("video_files_size_in_mb", type=int, default=200, help="a video file has about this size at most", unit="MB"),
-        Argument("tolerance_s", type=float, default=1e-4, help="how far a frame may be from the time of its row, when reading", unit="s"),
+        Argument("tolerance_s", type=float, default=1e-4, help="how far a frame may be from its row's time", unit="s"),
     ]  # fmt: skip
 
     fps: int | None
@@ -46,9 +46,9 @@ class LeRobotFormat(Format):
 
     def __init__(self, params: Mapping[str, object] | None = None) -> None:
         super().__init__(params)
-        ranges = {
-            "fps": (1, 10**4), "crf": (0, 51), "data_files_size_in_mb": (1, 10**6), "video_files_size_in_mb": (1, 10**6), "tolerance_s": (0, 1),
-        }  # fmt: skip
+        size = (1, 10**6)
+        ranges = {"fps": (1, 10**4), "crf": (0, 51), "tolerance_s": (0, 1)}
+        ranges |= {"data_files_size_in_mb": size, "video_files_size_in_mb": size}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -62,7 +62,7 @@ class LeRobotFormat(Format):
     def read(
         self, path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell = tell_nobody
     ) -> tuple[EpisodeData, list[Fate]]:
-        """See `Format.read`. Names are features; a part of one that Muse joined is `observation.state/<name>`, the task's text `task`."""
+        """See `Format.read`. Names are features; `observation.state/<name>` is a part that Muse joined, `task` a text."""
         return Reader(Path(path), self.tolerance_s).read(names, splits, work, progress)
 
     def write(
@@ -75,7 +75,6 @@ class LeRobotFormat(Format):
         progress: Tell = tell_nobody,
     ) -> list[Fate]:
         """See `Format.write`. Places are features, or `<feature>/<name>` for names that are to lie side by side in one."""
-        options = Options(
-            self.fps, self.task, self.video, self.codec, self.crf, self.join_observations, self.data_files_size_in_mb, self.video_files_size_in_mb
-        )  # fmt: skip
+        sizes = self.data_files_size_in_mb, self.video_files_size_in_mb
+        options = Options(self.fps, self.task, self.video, self.codec, self.crf, self.join_observations, *sizes)
         return write(Path(path), data, names, splits, options, work, progress)

@@ -13,7 +13,7 @@ DERIVED = ("frame_index", "episode_index", "index", "task_index")
 #: LeRobot's own features, which every dataset has.
 OWN = [Feature("timestamp", "float32", (1,)), *(Feature(key, "int64", (1,)) for key in DERIVED)]
 STATE, ACTION, IMAGES, DONE = "observation.state", "action", "observation.images.", "next.done"
-#: Place of the text in `meta/tasks.parquet`, and the one-time name that holds it in Muse; a step name where it changes on the way.
+#: Place of the text in `meta/tasks.parquet`, the one-time name that holds it in Muse, the step name where it changes on the way.
 TASK, TASK_NAME, TASK_STEP_NAME = "task", "param/task", "task"
 #: Places in this file hold what LeRobot has no place for.
 KEPT_FILE = "meta/muse.npz"

@@ -85,7 +85,8 @@ def describe(path: Path, fps: int) -> dict[str, Any]:
         stream = container.streams.video[0]
         return {
             "video.height": stream.height, "video.width": stream.width, "video.codec": stream.codec.canonical_name,
-            "video.pix_fmt": stream.pix_fmt, "video.is_depth_map": False, "video.fps": fps, "video.channels": 3, "has_audio": False,
+            "video.pix_fmt": stream.pix_fmt, "video.fps": fps, "video.channels": 3, "video.is_depth_map": False,
+            "has_audio": False,
         }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from muse.utils.optional import require
 
 #: Files of a folder, as LeRobot has it.
 _CHUNK_FILES = 1000
+_MEGABYTE = 2**20
 #: Episodes whose meta data is written at once.
 _EPISODES_AT_ONCE = 100
 #: What pandas calls the column of an index without a name.
@@ -198,7 +199,7 @@ class _Assembly:
         table = self.pa.table(columns)
         # An episode's share of the memory stands for its share of the file, which is not written yet.
         size = max(1, table.nbytes // len(self.numbers))
-        episodes = max(1, self.layout.options.data_mb * 2**20 // size)
+        episodes = max(1, self.layout.options.data_mb * _MEGABYTE // size)
         for file, begin in enumerate(range(0, len(self.numbers), episodes)):
             part = table.slice(begin, episodes)
             place = {"chunk_index": file // _CHUNK_FILES, "file_index": file % _CHUNK_FILES}
@@ -227,7 +228,7 @@ class _Assembly:
         chunk, file, size, places = 0, 0, 0, []
         for number in self.numbers:
             part = self.parts.file(number, name).stat().st_size
-            if size and size + part >= limit_mb * 2**20:
+            if size and size + part >= limit_mb * _MEGABYTE:
                 chunk, file, size = (chunk, file + 1, 0) if file + 1 < _CHUNK_FILES else (chunk + 1, 0, 0)
             size += part
             places.append({"chunk_index": chunk, "file_index": file})

@@ -9,7 +9,6 @@ from pathlib import Path
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from made_lerobot import FPS, LENGTHS, PICTURES, SIZE, TASKS, row_of
 
-
 NUMBERS = {
     "observation.state": {"dtype": "float32", "shape": (3,), "names": ["x", "y", "grip.pos"]},
     "observation.grid": {"dtype": "float64", "shape": (2, 2), "names": None},

@@ -111,9 +111,11 @@ class Reader:
         return varies, widths
 
     def _plan(self, overrides: Mapping[str, str], widths: Mapping[str, int]) -> tuple[list[Column], list[Fate]]:
-        survey, own = self.survey, self.kept.columns
-        parts = {key: _parts(own, key) for key in survey.features}
+        survey, wrote = self.survey, self.kept.columns
+        parts = {key: _parts(wrote, key) for key in survey.features}
         parts = {key: columns for key, columns in parts.items() if columns and _fit(columns, survey.features[key])}
+        own = {place: column for place, column in wrote.items() if place.startswith(KEPT) or place == TASK}
+        own |= {column.place: column for columns in parts.values() for column in columns}
         sources = [place for place in own if place.startswith(KEPT) or place == TASK]
         for key in survey.features:
             if key in DERIVED or (self.fits and key not in {*parts, *overrides} and key in ("timestamp", DONE)):
@@ -142,7 +144,7 @@ class Reader:
         listed = [key for key in survey.features if key not in {place.partition("/")[0] for place in names}]
         of_task = f"follows from '{TASK}'" if TASK in names else "Muse's data had no text of a task"
         fates += [Fate(key, "", of_task if key == "task_index" else "follows from the episodes") for key in listed]
-        fates += [Fate(place, "", "others have changed it since Muse wrote it") for place in own if not _is_there(place, names)]
+        fates += [Fate(place, "", "others have changed it since Muse wrote it") for place in wrote if not _is_there(place, names)]
         return columns, fates
 
     def _task_moves(self, place: str, overrides: Mapping[str, str]) -> bool:

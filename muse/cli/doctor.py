@@ -35,6 +35,8 @@ EXTRAS = [
     ("window", "pygame", "pygame", "on-screen windows (render=True), Gymnasium's renderers"),
     ("wandb", "wandb", "wandb", "Weights & Biases"),
     ("hdf5", "h5py", "h5py", "robomimic's datasets (muse convert)"),
+    ("lerobot", "pyarrow", "pyarrow.parquet", "LeRobot's datasets (muse convert)"),
+    ("lerobot", "av", "av", "LeRobot's videos (muse convert)"),
     ("robosuite", "robosuite", "mujoco", "RobosuiteEnv; Python 3.10 to 3.12, and a C compiler to install"),
 ]
 

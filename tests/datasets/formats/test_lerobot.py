@@ -1,7 +1,10 @@
 """LeRobot's datasets: what becomes of every name, and that all of it comes back."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -447,3 +450,36 @@ def test_anything_comes_back(leaves, lengths, join):
     back, _ = read("b")
     assert_same_data(back, data)
     shutil.rmtree("b")
+
+
+WRITES = """
+import sys
+from pathlib import Path
+from muse.datasets.formats.lerobot import LeRobotFormat
+from muse.datasets.formats.work import Work
+from muse.datasets.loading import read_file
+with Work.beside("b", {"source": 1}) as work:
+    tell = lambda done, total: print(done, flush=True)
+    LeRobotFormat({"codec": "h264", "crf": 10}).write(Path("b"), read_file("a.muse"), {}, (), work.stage("write"), tell)
+"""
+
+
+def test_a_writer_that_is_killed_goes_on():
+    data = with_pictures(lengths=[3] * 8, cameras=("image",))
+    write_file("a.muse", data)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command, told = [sys.executable, "-c", WRITES], []
+    for last in ("4", ""):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as child:
+            for line in child.stdout:
+                told.append(line.strip())
+                if told[-1] == last:
+                    child.kill()
+                    break
+        assert (child.returncode == 0) == Path("b").exists() == (last == "")
+    assert told[-1] == "8" and len(told) >= 8
+    back, _ = read("b")
+    assert_pictures(back, 24)
+    back.steps["image"][...] = data.steps["image"]
+    assert_same_data(back, data, but=("version",))
+    assert sorted(path.name for path in Path(".").iterdir()) == ["a.muse", "b"]

@@ -36,6 +36,8 @@ EXTRAS = [
     ("wandb", "wandb", "wandb", "Weights & Biases"),
     ("hdf5", "h5py", "h5py", "robomimic's and Minari's datasets (muse convert)"),
     ("zarr", "zarr", "zarr", "diffusion_policy's datasets (muse convert)"),
+    ("lerobot", "pyarrow", "pyarrow.parquet", "LeRobot's datasets (muse convert)"),
+    ("lerobot", "av", "av", "LeRobot's videos (muse convert)"),
     ("robosuite", "robosuite", "mujoco", "RobosuiteEnv; Python 3.10 to 3.12, and a C compiler to install"),
 ]
 

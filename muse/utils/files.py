@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,3 +53,52 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def sync_tree(folder: str | os.PathLike[str], since: float = 0.0) -> None:
+    """Puts on the disk what is below a folder, if it has changed since a time [s since 1970]."""
+    for root, _, files in os.walk(folder):
+        # The clocks of file systems are coarse.
+        changed = [path for path in (os.path.join(root, file) for file in files) if os.stat(path).st_mtime >= since - 2]
+        for path in changed:
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        if changed or not since:
+            sync_folder(root)
+
+
+def put_folder(temporary: Path, target: Path) -> None:
+    """Gives a folder its name for good, in the place of another of that name; in one step where the system can.
+
+    What is in it must be synced. `temporary` lies in the same file system; it holds the old folder afterwards, or is gone.
+    """
+    if not target.exists():
+        os.rename(temporary, target)
+    elif not _exchange(temporary, target):
+        shutil.rmtree(_backup(target), ignore_errors=True)
+        os.rename(target, _backup(target))
+        os.rename(temporary, target)
+        shutil.rmtree(_backup(target), ignore_errors=True)
+    sync_folder(target.parent)
+
+
+def restore_folder(target: Path) -> None:
+    """Takes back the old folder where a crash came between the two renames of `put_folder`."""
+    if not target.exists() and _backup(target).is_dir():
+        os.rename(_backup(target), target)
+
+
+def _backup(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchanges two paths in one step; returns false where the system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE: man 2 rename
+    return rename is not None and rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0

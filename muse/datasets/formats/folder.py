@@ -14,11 +14,9 @@ A folder made by hand may have a `done.npy` instead of the table.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import io
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,7 +29,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.formats import npz
 from muse.datasets.formats.episode_data import EpisodeData, role_by_name, roles_of, split_names
 from muse.datasets.formats.headers import Header, read_header
-from muse.utils.files import sync_folder
+from muse.utils.files import put_folder, restore_folder, sync_folder
 
 TABLE = "_episodes.npz"
 _EXPECTED = "a .muse folder with one .npy per name"
@@ -48,7 +46,7 @@ def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()) ->
         DataError: For a folder that is missing, a file that is cut short or holds pickled objects, a broken table.
     """
     folder = Path(path)
-    _restore(folder)
+    restore_folder(folder)
     if not folder.is_dir():
         raise DataError(
             str(path), "a file" if folder.exists() else "no such folder", _EXPECTED, "the path is relative to the working folder"
@@ -93,7 +91,7 @@ def write(path: str | os.PathLike[str], data: EpisodeData) -> None:
     if target.exists() and not target.is_dir():
         raise DataError(str(path), "a file", "a folder, or nothing yet")
     target.parent.mkdir(parents=True, exist_ok=True)
-    _restore(target)
+    restore_folder(target)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
     try:
         umask = os.umask(0)
@@ -104,8 +102,7 @@ def write(path: str | os.PathLike[str], data: EpisodeData) -> None:
         _write_table(temporary, data)
         for folder, _, _ in os.walk(temporary):
             sync_folder(folder)
-        _put(temporary, target)
-        sync_folder(target.parent)
+        put_folder(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -119,7 +116,7 @@ def append(path: str | os.PathLike[str], data: EpisodeData) -> None:
         DataError: For names, shapes or types other than those there, and while another process appends.
     """
     folder = Path(path)
-    _restore(folder)
+    restore_folder(folder)
     if not folder.exists():
         return write(path, data)
     with _locked(folder):
@@ -276,36 +273,6 @@ def _write_rows(file: IO[bytes], array: np.ndarray) -> None:
 def _sync(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _backup(target: Path) -> Path:
-    return target.with_name(f".{target.name}.old")
-
-
-def _restore(target: Path) -> None:
-    """Takes back the old folder where a crash came between the two renames of `_put`."""
-    if not target.exists() and _backup(target).is_dir():
-        os.rename(_backup(target), target)
-
-
-def _put(temporary: Path, target: Path) -> None:
-    """Puts a folder in the place of another, in one step where the system can; `temporary` then holds the old one."""
-    if not target.exists():
-        os.rename(temporary, target)
-    elif not _exchange(temporary, target):
-        shutil.rmtree(_backup(target), ignore_errors=True)
-        os.rename(target, _backup(target))
-        os.rename(temporary, target)
-        shutil.rmtree(_backup(target), ignore_errors=True)
-
-
-def _exchange(first: Path, second: Path) -> bool:
-    """Exchanges two paths in one step; returns false where the system cannot."""
-    if not sys.platform.startswith("linux"):
-        return False
-    rename = getattr(ctypes.CDLL(None), "renameat2", None)
-    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE: man 2 rename
-    return rename is not None and rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """The contract of another project's datasets, both ways. The loop that calls it (`muse convert`):
 
 with Work.beside(target, made_from) as work:
-    data, fates = source_format.read(source, names, splits, work, progress)
-    fates = target_format.write(target, data, names, splits, work, progress)
+    data, fates = source_format.read(source, names, splits, work.stage("read"), progress)
+    fates = target_format.write(target, data, names, splits, work.stage("write"), progress)
+
+`muse.datasets.formats.conversion.convert` is that loop, `muse.datasets.formats.registry` finds the classes.
 """
 
 from __future__ import annotations

@@ -7,13 +7,16 @@ import contextlib
 import json
 import lzma
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from muse.datasets.dataset import DataError
+from muse.datasets.formats.format import Tell
+from muse.datasets.formats.work import Work
+from muse.utils.files import atomic_write
 from muse.utils.optional import require
 
 #: Kinds of numpy types that come and go unchanged: numbers, bool, text of a fixed number of bytes.
@@ -132,6 +135,46 @@ def _from_plain(value: Any) -> Any:
     dtype = np.dtype(value["dtype"])
     values = [item.encode("latin-1") for item in value["values"]] if dtype.kind == "S" else value["values"]
     return np.array(values, dtype).reshape(value["shape"])[()]
+
+
+def write_groups(
+    path: str | os.PathLike[str],
+    groups: Sequence[str],
+    fill: Callable[[Any, int], None],
+    finish: Callable[[Any], None],
+    work: Work,
+    progress: Tell,
+) -> None:
+    """Writes a file with a group for each episode; a crash leaves the old file or the new one.
+
+    HDF5 rewrites its tables in place, so that a file that a killed program was writing may be lost. Each episode lies in a file of
+    its own until all are there, therefore; they are copied together then.
+
+    Args:
+        groups: Paths of the groups.
+        fill: Writes episode number `i` into its group.
+        finish: Writes whatever else belongs into the file.
+        work: Where the files of the episodes lie; in memory, there are none.
+        progress: Is told of every episode.
+    """
+    h5py = require("h5py", "hdf5", "HDF5 files")
+    parts = [] if work.folder is None else [work.part(f"{number}.hdf5") for number in range(len(groups))]
+    if not all(part.exists() for part in parts[: work.done]):
+        work.forget()
+    for number in range(work.done, len(parts)):
+        with h5py.File(parts[number], "w") as part:
+            fill(part.create_group("episode"), number)
+        work.commit(number + 1)
+        progress(number + 1, len(groups))
+    with atomic_write(path, "w+b") as raw, h5py.File(raw, "w") as file:
+        for number, group in enumerate(groups):
+            if parts:
+                with h5py.File(parts[number], "r") as part:
+                    part.copy("episode", file, group)
+            else:
+                fill(file.create_group(group), number)
+                progress(number + 1, len(groups))
+        finish(file)
 
 
 def pack(values: Any) -> str:

@@ -5,17 +5,18 @@ Written whole or not at all. Read without pickle; what an archive claims is chec
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import VERSION, EpisodeData, check_meta, split_names
-from muse.datasets.formats.headers import read_header
+from muse.datasets.formats.headers import Header, read_header
 from muse.utils.files import atomic_write
 
 META = "_meta"
@@ -42,11 +43,21 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray],
     Raises:
         DataError: For an array that could only be written by pickling it.
     """
-    for name, array in arrays.items():
-        check_storable(array, f"{path}: '{name}'")
     text = np.array(json.dumps({**meta, "version": VERSION}))
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, array in {META: text, **arrays}.items():
+    with atomic_write(path) as file:
+        write_archive(file, {META: text, **arrays}, str(path))
+
+
+def write_archive(file: IO[bytes], arrays: Mapping[str, np.ndarray], where: str) -> None:
+    """Writes named arrays as numpy does.
+
+    Raises:
+        DataError: For an array that could only be written by pickling it.
+    """
+    for name, array in arrays.items():
+        check_storable(array, f"{where}: '{name}'")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(array) if array.ndim else array, allow_pickle=False)
 
@@ -72,19 +83,48 @@ def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()) ->
 
 
 def read_arrays(
-    path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = ()
+    path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (), skip: Container[str] = ()
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Returns named arrays and the meta data.
+
+    Args:
+        ignore_prefixes: Names that begin with one of these are not read.
+        skip: Nor are these.
 
     Raises:
         DataError: As `read`.
     """
     where = str(path)
+    with _opened(path) as archive:
+        chosen = _choose(archive.infolist(), ignore_prefixes, where)
+        chosen = {name: info for name, info in chosen.items() if name not in skip}
+        _check_memory(chosen.values(), where)
+        arrays = {name: _read_member(archive, info, f"{where}: '{name}'") for name, info in chosen.items()}
+    return arrays, _parse_meta(arrays.pop(META, None), where)
+
+
+def read_headers(path: str | os.PathLike[str], skip: Container[str] = ()) -> dict[str, Header | None]:
+    """Returns the header of each array but those of `skip`, for which it gives None.
+
+    Raises:
+        DataError: As `read`.
+    """
+    headers: dict[str, Header | None] = {}
+    with _opened(path) as archive:
+        for name, info in _choose(archive.infolist(), (), str(path)).items():
+            headers[name] = None
+            if name not in skip:
+                with archive.open(info) as member:
+                    headers[name] = read_header(member, f"{path}: '{name}'")
+    return headers
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
+    where = str(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            chosen = _choose(archive.infolist(), ignore_prefixes, where)
-            _check_memory(chosen.values(), where)
-            arrays = {name: _read_member(archive, info, f"{where}: '{name}'") for name, info in chosen.items()}
+            yield archive
     except DataError:
         raise
     except FileNotFoundError as error:
@@ -95,7 +135,6 @@ def read_arrays(
         raise DataError(where, "may not be read", _EXPECTED, "its permissions") from error
     except Exception as error:  # A damaged archive makes zipfile and its decoders raise whatever they meet.
         raise DataError(where, f"cut short or no archive ({error})", _EXPECTED, "copy or collect it again") from error
-    return arrays, _parse_meta(arrays.pop(META, None), where)
 
 
 def _choose(members: Iterable[zipfile.ZipInfo], ignore_prefixes: tuple[str, ...], where: str) -> dict[str, zipfile.ZipInfo]:

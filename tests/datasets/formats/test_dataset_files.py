@@ -18,6 +18,7 @@ from made_data import LEAVES, SMALL, assert_same_episodes, make_dataset, make_ep
 from muse.datasets import DataError, NpDataset
 from muse.datasets.formats import folder, npz
 from muse.datasets.loading import read_file, write_file
+from muse.utils import files
 from muse.utils.attrdicts import flatten
 
 SPEC = make_spec()
@@ -179,7 +180,7 @@ def test_a_reader_sees_what_was_there_when_it_opened(tmp_path):
 
 
 def test_where_folders_cannot_be_exchanged(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "_exchange", lambda *_: False)
+    monkeypatch.setattr(files, "_exchange", lambda *_: False)
     path = tmp_path / "a.muse"
     for count in (1, 2, 3):
         folder.write(path, make_dataset(SPEC, EPISODES[:count]).to_data())
@@ -189,7 +190,7 @@ def test_where_folders_cannot_be_exchanged(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("step", range(2))
 def test_a_crash_between_the_renames_where_folders_cannot_be_exchanged(tmp_path, monkeypatch, step):
-    monkeypatch.setattr(folder, "_exchange", lambda *_: False)
+    monkeypatch.setattr(files, "_exchange", lambda *_: False)
     path = tmp_path / "a.muse"
     folder.write(path, make_dataset(SPEC, EPISODES[:1]).to_data())
     rename, left = os.rename, step

@@ -12,6 +12,7 @@ import pytest
 from muse.datasets.formats import folder, npz
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.loading import read_file
+from muse.utils import files
 
 FAST, SLOW = range(3), range(100, 120)
 SEEDS = [*FAST, *(pytest.param(seed, marks=pytest.mark.slow) for seed in SLOW)]
@@ -84,7 +85,7 @@ def test_saving(tmp_path, name, storage, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_saving_where_folders_cannot_be_exchanged(tmp_path, monkeypatch, seed):
-    monkeypatch.setattr(folder, "_exchange", lambda *_: False)
+    monkeypatch.setattr(files, "_exchange", lambda *_: False)
     path = tmp_path / "a.muse"
     done = killed_while(lambda number: folder.write(path, episodes([number])), seed)
     last = read_file(path).meta["last"]

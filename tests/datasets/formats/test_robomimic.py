@@ -11,6 +11,7 @@ from made_robomimic import ENV_ARGS, LENGTHS, assert_same_data, content_of, made
 from muse.datasets import NpDataset
 from muse.datasets.formats import robomimic
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.work import Work
 from muse.datasets.loading import read_file, write_file
 from muse.specs import EnvSpec
 
@@ -18,9 +19,9 @@ h5py = pytest.importorskip("h5py")
 NATIVE = ["a.npz", "a.muse"]
 
 
-def read(path, names=None, masks=(), prefix="demo_", scratch=None):
+def read(path, names=None, masks=(), prefix="demo_", work=None):
     with robomimic.Reader(path, prefix, masks) as reader:
-        return reader.read(names, scratch=scratch)
+        return reader.read(names, work)
 
 
 def became(fates):
@@ -256,10 +257,10 @@ def test_a_dataset_trains_on_it_and_what_it_saves_has_no_foreign_attributes():
 
 def test_arrays_may_lie_in_a_folder_while_they_are_read(tmp_path):
     make_file("a.hdf5")
-    (tmp_path / "scratch").mkdir()
-    mapped, _ = read("a.hdf5", scratch=tmp_path / "scratch")
+    (tmp_path / "work").mkdir()
+    mapped, _ = read("a.hdf5", work=Work(tmp_path / "work"))
     assert_same_data(mapped, read("a.hdf5")[0])
-    assert not mapped.steps["image"].flags.owndata and len(list((tmp_path / "scratch").iterdir())) == 16
+    assert not mapped.steps["image"].flags.owndata and len(list((tmp_path / "work" / "arrays").iterdir())) == 17
 
 
 def test_a_write_that_fails_leaves_the_old_file():
@@ -267,7 +268,7 @@ def test_a_write_that_fails_leaves_the_old_file():
     robomimic.write("b.hdf5", data)
     before = content_of("b.hdf5")
 
-    def stop(done):
+    def stop(done, total):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -207,9 +207,10 @@ def test_asking_for_what_is_not_there():
 
 def test_arrays_larger_than_the_memory(monkeypatch):
     make_file("a.hdf5")
-    monkeypatch.setattr("muse.datasets.formats.robomimic.reading.physical_memory", lambda: 100)
+    monkeypatch.setattr("muse.datasets.formats.work.physical_memory", lambda: 100)
     assert message(read) == (
-        "a.hdf5: 0.0 GiB of arrays; expected at most the 0.0 GiB of memory here\n  try: a .muse folder as the destination"
+        "a.hdf5: 0.0 GiB of arrays; expected at most the 0.0 GiB of memory here\n  "
+        "try: muse convert to a .muse folder, which is read from the disk"
     )
 
 

@@ -26,6 +26,7 @@ kept. A file that Muse wrote holds Muse's names and `_meta` in the attribute `da
 
 from muse.datasets.formats.robomimic.meta import demo_attributes
 from muse.datasets.formats.robomimic.reading import Reader
+from muse.datasets.formats.robomimic.robomimic_format import RobomimicFormat
 from muse.datasets.formats.robomimic.writing import write
 
-__all__ = ["Reader", "demo_attributes", "write"]
+__all__ = ["Reader", "RobomimicFormat", "demo_attributes", "write"]

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from muse.datasets.dataset import DataError
+from muse.datasets.formats.columns import DERIVED
 from muse.datasets.formats.fates import Fate, choose_names
 from muse.datasets.formats.hdf5 import STORABLE_KINDS
 from muse.datasets.formats.robomimic.names import FINAL_NEXT, NEXT_OBS, OBS, name_in_muse, role_of
 from muse.datasets.formats.robomimic.survey import Survey
-from muse.specs import EnvSpec, Leaf
-
-#: Names that follow from where the episodes end.
-_DERIVED = ("done", "rollout_timestep")
+from muse.specs import Leaf
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,9 @@ class Column:
         """Whether it is `(N,)` there and `(N, 1)` here."""
         return not self.is_single and not self.came[0] and self.shape == (1,)
 
-    def allocate(self, ends: np.ndarray, scratch: Path | None) -> np.ndarray:
-        """Returns an array for all episodes: in memory, or mapped from a file in the folder `scratch`."""
-        shape = (len(ends) if self.is_onetime else int(ends[-1]), *self.shape)
-        if scratch is None or 0 in shape:
-            return np.empty(shape, self.dtype)
-        file = scratch / f"{len(list(scratch.iterdir()))}.npy"
-        return np.asarray(np.lib.format.open_memmap(file, "w+", self.dtype, shape))
+    def array_shape(self, ends: np.ndarray) -> tuple[int, ...]:
+        """Returns the shape of its array over all episodes."""
+        return (len(ends) if self.is_onetime else int(ends[-1]), *self.shape)
 
     def leaf(self, array: np.ndarray) -> Leaf:
         """Returns a leaf without limits, but for pictures, and for actions that keep to those of robomimic."""
@@ -103,7 +95,7 @@ def plan_columns(survey: Survey, overrides: Mapping[str, str]) -> tuple[list[Col
 
     columns, fates = [], []
     for path, name in names.items():
-        if not name or name in _DERIVED:
+        if not name or name in DERIVED:
             note = "follows from the episodes" if name else "as told" if path in overrides else "neither numbers nor short text"
             fates.append(Fate(path, name, note))
         else:
@@ -142,12 +134,3 @@ def _shape_and_type(
     if dtype.kind == "f" and dtype.itemsize == 8 and path != "states":
         dtype = np.dtype(np.float32)
     return shape if shape or is_single else (1,), dtype
-
-
-def joined_spec(meta: Mapping[str, Any], leaves: list[Leaf]) -> dict[str, Any]:
-    """Returns the spec in a file, of what is still there, and with what is new."""
-    there = {leaf.name: (leaf.shape, leaf.dtype) for leaf in leaves}
-    own = EnvSpec.from_dict(meta["spec"]) if "spec" in meta else EnvSpec.from_leaves([])
-    listed = [own.leaf(name) for name in own.all_names]
-    kept = [leaf for leaf in listed if leaf.name in _DERIVED or (leaf.shape, leaf.dtype) == there.get(leaf.name)]
-    return EnvSpec.from_leaves(kept).extended(leaves).to_dict()

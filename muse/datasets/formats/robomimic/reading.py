@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from muse.datasets.dataset import DataError
+from muse.datasets.formats.columns import joined_spec
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
+from muse.datasets.formats.format import Tell, tell_nobody
 from muse.datasets.formats.hdf5 import open_file, reading
-from muse.datasets.formats.npz import physical_memory
-from muse.datasets.formats.robomimic.columns import Column, joined_spec, plan_columns
+from muse.datasets.formats.robomimic.columns import Column, plan_columns
 from muse.datasets.formats.robomimic.meta import BLOCK, Origin
 from muse.datasets.formats.robomimic.names import ADDED, NEXT
 from muse.datasets.formats.robomimic.survey import COUNTED, Survey
+from muse.datasets.formats.work import Work
 from muse.datasets.numbers import check_finite, to_type
 from muse.specs import Leaf
 
@@ -62,17 +62,14 @@ class Reader:
         return len(self._survey.demos)
 
     def read(
-        self,
-        names: Mapping[str, str] | None = None,
-        progress: Callable[[int], Any] = lambda done: None,
-        scratch: Path | None = None,
+        self, names: Mapping[str, str] | None = None, work: Work | None = None, progress: Tell = tell_nobody
     ) -> tuple[EpisodeData, list[Fate]]:
         """Reads the episodes.
 
         Args:
             names: Muse's name by place in a demonstration (`obs/object`), where it is not to be the usual one; empty: left out.
-            progress: Called with the number of episodes read.
-            scratch: A folder for the arrays, which are mapped from it then; in memory when None.
+            work: Where the arrays lie; in memory when None.
+            progress: Is told of every episode.
 
         Returns:
             The episodes, and what became of every name.
@@ -80,35 +77,37 @@ class Reader:
         Raises:
             OptionError: For a name to map that is not there.
             DataError: For what is missing in an episode, or has another shape, type or length there, for NaN and infinity, and for
-                arrays larger than the memory.
+                arrays that find no room.
         """
         columns, fates = plan_columns(self._survey, names or {})
         ends = np.cumsum(self._survey.lengths, dtype=np.int64)
-        if scratch is None:
-            self._check_memory(columns, ends)
-        arrays = {column.name: column.allocate(ends, scratch) for column in columns}
-        uneven: list[Column] = []
-        for number in range(self.num_episodes):
-            for column in columns:
-                if column not in uneven and not self._copy(column, number, ends, arrays):
-                    uneven.append(column)
-            progress(number + 1)
-        for column in uneven:
-            whole = replace(column, name=NEXT + column.now, now="")
-            columns[columns.index(column)] = whole
-            del arrays[column.name]
-            arrays[whole.name] = whole.allocate(ends, scratch)
-            for number in range(self.num_episodes):
-                self._copy(whole, number, ends, arrays)
+        work = work or Work()
+        self._check_room(columns, ends, work)
+        arrays = {column.name: work.allocate(column.name, column.array_shape(ends), column.dtype) for column in columns}
+        follows = work.allocate("(whether next observations follow)", (len(ends), len(columns)), bool)
+        for number in range(work.done, len(ends)):
+            for place, column in enumerate(columns):
+                follows[number, place] = self._copy(column, number, ends, arrays)
+            work.commit(number + 1)
+            progress(number + 1, len(ends))
+        for place in np.flatnonzero(~follows.all(axis=0)):
+            del arrays[columns[place].name]
+            columns[place] = replace(columns[place], name=NEXT + columns[place].now, now="")
+            arrays[columns[place].name] = self._read_whole(columns[place], ends, work)
         return self._join(columns, arrays, ends, fates)
 
-    def _check_memory(self, columns: list[Column], ends: np.ndarray) -> None:
-        rows = {True: len(ends), False: int(ends[-1])}
-        needed = sum(rows[column.is_onetime] * int(np.prod(column.shape)) * column.dtype.itemsize for column in columns)
-        there = physical_memory()
-        if needed > there:
-            got, expected = f"{needed / 2**30:.1f} GiB of arrays", f"at most the {there / 2**30:.1f} GiB of memory here"
-            raise DataError(self.path, got, expected, "a .muse folder as the destination")
+    def _check_room(self, columns: list[Column], ends: np.ndarray, work: Work) -> None:
+        shapes = [(column.array_shape(ends), column.dtype.itemsize) for column in columns]
+        work.check_room(sum(int(np.prod(shape, dtype=object)) * size for shape, size in shapes), self.path)
+
+    def _read_whole(self, column: Column, ends: np.ndarray, work: Work) -> np.ndarray:
+        """Reads next observations once more, every row of them."""
+        again = work.stage(f"whole {column.name.encode().hex()[:100]}")
+        array = again.allocate(column.name, column.array_shape(ends), column.dtype)
+        for number in range(again.done, len(ends)):
+            self._copy(column, number, ends, {column.name: array})
+            again.commit(number + 1)
+        return array
 
     def _copy(self, column: Column, number: int, ends: np.ndarray, arrays: Mapping[str, np.ndarray]) -> bool:
         """Reads a dataset of an episode into its array; returns false where a next observation is not that of the next row."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ import numpy as np
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData, roles_of
 from muse.datasets.formats.fates import Fate, choose_names
-from muse.datasets.formats.hdf5 import write_attributes
+from muse.datasets.formats.format import Tell, tell_nobody
+from muse.datasets.formats.hdf5 import write_attributes, write_groups
 from muse.datasets.formats.npz import check_storable
 from muse.datasets.formats.robomimic.meta import ATTRIBUTE, BLOCK, ENV_ARGS, Embedded, Origin, env_args_of, make_env_args
 from muse.datasets.formats.robomimic.names import ADDED, FLAT, NEXT_OBS, OBS, guess_role, path_in_robomimic
+from muse.datasets.formats.work import Work
 from muse.datasets.loading import numbers_of_split
 from muse.specs import EnvSpec, Leaf
-from muse.utils.files import atomic_write
 from muse.utils.optional import require
 
 
@@ -29,7 +30,8 @@ def write(
     names: Mapping[str, str] | None = None,
     masks: Iterable[str] = (),
     prefix: str = "demo_",
-    progress: Callable[[int], Any] = lambda done: None,
+    work: Work | None = None,
+    progress: Tell = tell_nobody,
 ) -> list[Fate]:
     """Writes a file that robomimic reads; a crash leaves the old file or the new one.
 
@@ -40,7 +42,8 @@ def write(
         names: Place in a demonstration (`obs/object`) by Muse's name, where it is not to be the usual one; empty: left out.
         masks: Only the episodes of these splits; all when empty.
         prefix: What the names of the episodes' groups begin with, where the data does not remember them.
-        progress: Called with the number of episodes written.
+        work: Where the episodes lie until all are there; nowhere when None, and the file is written at once.
+        progress: Is told of every episode.
 
     Returns:
         What became of every name.
@@ -50,22 +53,24 @@ def write(
         DataError: For data without an action or an observation, and for names that cannot lie side by side.
         MissingExtraError: Without h5py.
     """
-    h5py = require("h5py", "hdf5", "robomimic's files")
+    require("h5py", "hdf5", "robomimic's files")
     plan = _Plan(data, names or {}, tuple(masks), prefix)
-    with atomic_write(path, "w+b") as raw, h5py.File(raw, "w") as file:
-        group = file.create_group("data")
+
+    def fill(demo: Any, place: int) -> None:
+        number = plan.chosen[place]
+        write_attributes(demo, plan.origin.demo_attributes[number] if plan.is_original else {})
+        demo.attrs["num_samples"] = int(plan.lengths[number])
+        for name, values in plan.arrays(number):
+            demo.create_dataset(name, data=values)
+
+    def finish(file: Any) -> None:
         write_attributes(file, plan.origin.attributes.get("", {}))
-        write_attributes(group, {**plan.origin.attributes.get("data", {}), **plan.attributes()})
-        group.attrs["total"] = int(sum(plan.lengths[number] for number in plan.chosen))
-        for done, number in enumerate(plan.chosen, start=1):
-            demo = group.create_group(plan.demos[number])
-            write_attributes(demo, plan.origin.demo_attributes[number] if plan.is_original else {})
-            demo.attrs["num_samples"] = int(plan.lengths[number])
-            for place, values in plan.arrays(number):
-                demo.create_dataset(place, data=values)
-            progress(done)
+        write_attributes(file["data"], {**plan.origin.attributes.get("data", {}), **plan.attributes()})
+        file["data"].attrs["total"] = int(sum(plan.lengths[number] for number in plan.chosen))
         for name, listed in plan.masks().items():
             file[f"mask/{name}"] = np.array(listed, dtype="S")
+
+    write_groups(path, [f"data/{plan.demos[number]}" for number in plan.chosen], fill, finish, work or Work(), progress)
     return plan.fates()
 
 

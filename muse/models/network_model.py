@@ -31,7 +31,11 @@ class NetworkModel(Model):
         Argument("out_size", type=int, default=0, help="elements of the output; 0: as the spec says"),
         Argument("normalize_inputs", type=bool, default=False, help="normalise each input with its statistics"),
         Argument(
-            "normalize_mode", type=str, default="mean_std", choices=("mean_std", "min_max", "quantiles"), help="how inputs are normalised"
+            "normalize_mode",
+            type=str,
+            default="mean_std",
+            choices=("mean_std", "min_max", "quantiles"),
+            help="how inputs are normalised",
         ),
         Argument(
             "loss_fn", help="fn(model, outputs, inputs, targets) -> LossResult; None: mean squared error to the batch's values"

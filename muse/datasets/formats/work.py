@@ -79,6 +79,14 @@ class Work:
         work._resume()
         return work
 
+    @classmethod
+    def at(cls, folder: Path) -> Work:
+        """Returns the work in a folder that another process holds and waits with."""
+        work = cls(folder)
+        work._made_from = work._read_state().get("made_from", "")
+        work._resume()
+        return work
+
     def stage(self, name: str) -> Work:
         """Returns a work of its own inside this one, such as that of reading and that of writing; kept and deleted with it."""
         for stage in self._stages.values():

@@ -40,7 +40,11 @@ class BaseGCBC(GroupedModel):
             "normalize_states", type=bool, default=False, help="normalise states, and goals with the statistics of their states"
         ),
         Argument(
-            "normalize_mode", type=str, default="mean_std", choices=("mean_std", "min_max", "quantiles"), help="how states are normalised"
+            "normalize_mode",
+            type=str,
+            default="mean_std",
+            choices=("mean_std", "min_max", "quantiles"),
+            help="how states are normalised",
         ),
         Argument("use_goal", type=bool, default=False, help="act upon a goal too"),
         Argument(

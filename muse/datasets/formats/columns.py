@@ -29,6 +29,7 @@ class Column:
         is_onetime: One value for each episode.
         role: Here, where the dataset does not say so itself.
         note: What changes besides the name.
+        limits: Low and high, where the dataset says them; None for those of the type.
     """
 
     place: str
@@ -38,6 +39,7 @@ class Column:
     is_onetime: bool = False
     role: str = ""
     note: str = ""
+    limits: tuple[Any, Any] | None = None
 
     def fate(self, array: np.ndarray) -> Fate:
         """Returns what became of it."""
@@ -87,8 +89,8 @@ def _is_flat(came: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 
 def leaf_of(column: Column, array: np.ndarray) -> Leaf:
-    """Returns a leaf without limits, but for pictures."""
-    low, high = (0, 255) if array.dtype == np.uint8 else (-np.inf, np.inf)
+    """Returns a leaf, without limits where nobody says any and it is no picture."""
+    low, high = column.limits or ((0, 255) if array.dtype == np.uint8 else (-np.inf, np.inf))
     return Leaf(column.name, array.shape[1:], low, high, array.dtype, "", column.role)
 
 

@@ -17,12 +17,14 @@ from muse.datasets.formats.fates import Fate, choose_names
 from muse.datasets.formats.format import Tell
 from muse.datasets.formats.hdf5 import STORABLE_KINDS, datasets_below, open_file, reading
 from muse.datasets.formats.kept import Kept, load_json
-from muse.datasets.formats.minari.spaces import boxes_in, image_shape
+from muse.datasets.formats.minari.spaces import image_shape, limits_of, spaces_in
 from muse.datasets.formats.plan import guess_role
 from muse.datasets.formats.selection import select
 from muse.datasets.formats.work import Work
 
 FILE, TABLE, BLOCK, OWN = "main_data.hdf5", "metadata.json", "minari", "muse"
+#: Key of what Muse keeps of spaces that its spec has no words for.
+SPACES = "spaces"
 OBSERVATIONS, ACTIONS, INFOS, LAST, SEED = "observations", "actions", "infos/", "[-1]", "@seed"
 #: Muse's name, kind of type and role of what has a place of its own.
 FIXED = {"rewards": ("reward", "fiu"), "terminations": ("terminated", "b"), "truncations": ("truncated", "b")}
@@ -58,12 +60,21 @@ def read(
         arrays = read_columns(columns, selection.lengths, fetch, work, progress, where)
         meta = selection.meta(kept.meta)
         if not kept.columns:
-            meta[BLOCK] = {key: value for key, value in table.items() if key != OWN}
+            # Limits of Boxes are in the spec, and those of pictures would take megabytes of text.
+            others = {place: space for place, space in survey.spaces.items() if space["type"] != "Box"}
+            about = {key: value for key, value in table.items() if key not in (OWN, "observation_space", "action_space")}
+            meta[BLOCK] = {**about, **({SPACES: others} if others else {})}
         data = kept.to_episodes(columns, arrays, selection.lengths, meta, where)
         told = [column.fate(arrays[column.name]) for column in columns]
         ends = Fate("(episodes)", "done", "true on the last row of each episode")
         rest = kept.fates(f"{TABLE}, {OWN}", selection.splits, selection.counts, fits)
-        return data, [*told, ends, *fates, *rest, Fate(TABLE, f"_meta/{BLOCK}" if not kept.columns else "", "")]
+        return data, [
+            *told,
+            ends,
+            *fates,
+            *rest,
+            Fate(TABLE, "" if kept.columns else f"_meta/{BLOCK}", "made by Muse when it wrote" if kept.columns else ""),
+        ]
 
 
 def _read_table(folder: Path, path: Path) -> dict[str, Any]:
@@ -109,12 +120,12 @@ class _Survey:
         counted = table.get("total_episodes", len(self.groups))
         if counted != len(self.groups):
             raise DataError(where, f"{len(self.groups)} episodes", f"{counted}, as {TABLE} says", "copy or download it again")
-        self.images = {
-            place: shape
+        self.spaces = {
+            f"{begin}/{path}".rstrip("/"): space
             for side, begin in (("observation_space", OBSERVATIONS), ("action_space", ACTIONS))
-            for path, box in boxes_in(_space_of(table, side))
-            if (shape := image_shape(box)) and (place := f"{begin}/{path}".rstrip("/"))
+            for path, space in spaces_in(_space_of(table, side))
         }
+        self.images = {place: shape for place, space in self.spaces.items() if (shape := image_shape(space))}
 
     def _length(self, number: int) -> int:
         label = f"{self.where}: {self.groups[number]}/rewards"
@@ -136,7 +147,8 @@ class _Survey:
         is_own = bool(kept.columns) and fits
         default = {place: self._default(place) for place in (*places, *last, *([SEED] if self.has_seeds else []))}
         if is_own:
-            default |= dict.fromkeys([*last, *FIXED, SEED][: len(last) + len(FIXED) + self.has_seeds], "")
+            made = (*last, *FIXED, SEED)
+            default |= {place: "" for place in default if place in made}
         default |= {place: column.name for place, column in kept.columns.items() if place in default}
         default |= {place: "" for place in observed if place not in kept.columns and not self._is_storable(place)}
         default |= {place + LAST: "" for place in observed if not default[place]}
@@ -206,7 +218,8 @@ class _Survey:
         infos = now.startswith(INFOS) and self.layouts[0][now][0][:1] == (self.lengths[0] + 1,)
         notes = ["unpacked from JPEG"] if packed else ["that of the reset is left out"] if infos and own is None else []
         role = ("final" if place != now else "param") if is_onetime else self._role(now, name)
-        return Column(place, name, shape, dtype, is_onetime, role, "; ".join(notes))
+        limits = limits_of(self.spaces.get(now), shape, dtype)
+        return Column(place, name, shape, dtype, is_onetime, role, "; ".join(notes), limits)
 
     def _role(self, place: str, name: str) -> str:
         begins = {OBSERVATIONS: "observation", ACTIONS: "action"}

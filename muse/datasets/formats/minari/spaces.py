@@ -14,15 +14,15 @@ IMAGE_PIXELS = 32
 _MAX_DEPTH = 16
 
 
-def to_space(places: Mapping[str, Leaf]) -> dict[str, Any]:
-    """Returns the space of arrays at places `a/b`: a Dict of Dicts; a Box where the only place is `""`."""
+def to_space(places: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Returns the space of spaces at places `a/b`: a Dict of Dicts; the space itself where the only place is `""`."""
     if list(places) == [""]:
-        return to_box(places[""])
-    inner: dict[str, dict[str, Leaf]] = {}
-    for place, leaf in places.items():
+        return places[""]
+    inner: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for place, space in places.items():
         head, _, rest = place.partition("/")
-        inner.setdefault(head, {})[rest] = leaf
-    return {"type": "Dict", "subspaces": {name: to_space(leaves) for name, leaves in inner.items()}}
+        inner.setdefault(head, {})[rest] = space
+    return {"type": "Dict", "subspaces": {name: to_space(spaces) for name, spaces in inner.items()}}
 
 
 def to_box(leaf: Leaf) -> dict[str, Any]:
@@ -46,17 +46,36 @@ def to_box(leaf: Leaf) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def boxes_in(space: Any, path: str = "", depth: int = 0) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Yields path and description of every Box in a space as `metadata.json` has it; nothing for what is none."""
+def spaces_in(space: Any, path: str = "", depth: int = 0) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Yields path and description of every space of an array in a space as `metadata.json` has it; nothing for what is none."""
     if not isinstance(space, dict) or depth > _MAX_DEPTH:
         return
     inner = space.get("subspaces")
-    if space.get("type") == "Box":
-        yield path, space
-    elif isinstance(inner, (dict, list)):
+    if isinstance(inner, (dict, list)):
         items = inner.items() if isinstance(inner, dict) else ((f"_index_{number}", item) for number, item in enumerate(inner))
         for name, item in items:
-            yield from boxes_in(item, f"{path}/{name}".lstrip("/"), depth + 1)
+            yield from spaces_in(item, f"{path}/{name}".lstrip("/"), depth + 1)
+    elif isinstance(space.get("type"), str):
+        yield path, space
+
+
+def limits_of(space: Mapping[str, Any] | None, shape: tuple[int, ...], dtype: np.dtype) -> tuple[Any, Any] | None:
+    """Returns low and high of a Box or a Discrete; None where it says none that fit the array."""
+    try:
+        if space is None or dtype.kind not in "fiu" or space["type"] not in ("Box", "Discrete"):
+            return None
+        if space["type"] == "Discrete":
+            low, high = float(space["start"]), float(space["start"] + space["n"] - 1)
+            return low, high
+        sides = [np.asarray(space[side], np.float64).reshape(shape) for side in ("low", "high")]
+        if dtype.kind in "iu":
+            # What a type can hold at most is no limit that anybody set.
+            ends = np.iinfo(dtype)
+            if dtype.itemsize > 1:
+                sides[0][sides[0] <= ends.min], sides[1][sides[1] >= ends.max] = -np.inf, np.inf
+        return (sides[0], sides[1]) if (sides[0] <= sides[1]).all() else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def image_shape(box: Mapping[str, Any] | None) -> tuple[int, ...]:

@@ -18,8 +18,8 @@ from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Tell
 from muse.datasets.formats.hdf5 import write_groups
-from muse.datasets.formats.minari.reading import ACTIONS, BLOCK, FILE, FIXED, INFOS, LAST, OBSERVATIONS, OWN, SEED, TABLE
-from muse.datasets.formats.minari.spaces import to_space
+from muse.datasets.formats.minari.reading import ACTIONS, BLOCK, FILE, FIXED, INFOS, LAST, OBSERVATIONS, OWN, SEED, SPACES, TABLE
+from muse.datasets.formats.minari.spaces import to_box, to_space
 from muse.datasets.formats.plan import Plan
 from muse.datasets.formats.work import Work
 from muse.specs import EnvSpec, Leaf
@@ -41,17 +41,18 @@ def write(
     actions = [leaf["name"] for leaf in data.meta.get("spec", {}).get("leaves", ()) if leaf["role"] == "action"]
     plan = Plan(data, names, splits, lambda name, role, is_onetime: _place_of(data, name, role, is_onetime, len(actions)))
     places = {place: name for name, place in plan.places.items() if place}
+    others = _other_spaces(plan, places)
     _check(plan, places)
     with build_folder(path, work) as folder:
         (folder / "data").mkdir(exist_ok=True)
         groups = [f"episode_{number}" for number in range(len(plan.selection.numbers))]
 
         def fill(group: Any, number: int) -> None:
-            _fill(group, number, plan, places)
+            _fill(group, number, plan, places, others)
 
         write_groups(folder / "data" / FILE, groups, fill, lambda file: None, work, progress)
         size = (folder / "data" / FILE).stat().st_size / 1e6
-        (folder / "data" / TABLE).write_text(json.dumps(_table(plan, places, called, size)))
+        (folder / "data" / TABLE).write_text(json.dumps(_table(plan, places, others, called, size)))
     return _fates(plan, places, called)
 
 
@@ -86,7 +87,8 @@ def _place_of(data: EpisodeData, name: str, role: str, is_onetime: bool, num_act
         return ACTIONS if num_actions < 2 else f"{ACTIONS}/{name.removeprefix('action/')}"
     if role in ("observation", "goal") and array.dtype.kind in "fiub":
         return f"{OBSERVATIONS}/{name}"
-    return INFOS + name
+    short = name.removeprefix("info/")
+    return INFOS + (name if short in data.steps else short)
 
 
 def _role_of(data: EpisodeData, name: str) -> str:
@@ -127,13 +129,29 @@ def _check(plan: Plan, places: Mapping[str, str]) -> None:
             )
 
 
-def _fill(group: Any, number: int, plan: Plan, places: Mapping[str, str]) -> None:
+def _other_spaces(plan: Plan, places: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """Returns the spaces other than Box that the data came with, of places that still hold such arrays."""
+    listed = plan.data.meta.get(BLOCK, {}).get(SPACES, {}) if isinstance(plan.data.meta.get(BLOCK, {}), dict) else {}
+    sizes = {"Discrete": 1, "MultiBinary": "n", "MultiDiscrete": "nvec"}
+    found = {}
+    for place, space in listed.items() if isinstance(listed, dict) else ():
+        if place in places and isinstance(space, dict) and space.get("type") in sizes:
+            size = sizes[space["type"]]
+            size = np.size(space.get("nvec")) if size == "nvec" else space.get("n") if size == "n" else size
+            if plan.array(places[place]).shape[1:] == (size,):
+                found[place] = space
+    return found
+
+
+def _fill(group: Any, number: int, plan: Plan, places: Mapping[str, str], others: Mapping[str, Mapping[str, Any]]) -> None:
     length = int(plan.selection.lengths[number])
     group.attrs["id"], group.attrs["total_steps"] = number, length
     for place, name in places.items():
         values = plan.values(name, number)
         if values.dtype.kind == "U":
             values = np.char.encode(values, "utf-8")
+        if others.get(place.removesuffix(LAST), {}).get("type") == "Discrete":
+            values = values[..., 0]
         if place == SEED:
             group.attrs["seed"] = int(values)
         elif name in plan.data.onetime:
@@ -143,7 +161,7 @@ def _fill(group: Any, number: int, plan: Plan, places: Mapping[str, str]) -> Non
             group[place] = values.reshape(length)
         elif place.startswith(OBSERVATIONS):
             after = places.get(place + LAST)
-            last = values[-1:] if after is None else plan.values(after, number)[None]
+            last = values[-1:] if after is None else plan.values(after, number).reshape(values[-1:].shape)
             group[place] = np.concatenate([values, last])
         else:
             group[place] = np.concatenate([values[:1], values]) if place.startswith(INFOS) else values
@@ -155,7 +173,9 @@ def _fill(group: Any, number: int, plan: Plan, places: Mapping[str, str]) -> Non
         group["terminations"] = is_last & ~group["truncations"][()]
 
 
-def _table(plan: Plan, places: Mapping[str, str], called: str, size: float) -> dict[str, Any]:
+def _table(
+    plan: Plan, places: Mapping[str, str], others: Mapping[str, Mapping[str, Any]], called: str, size: float
+) -> dict[str, Any]:
     spec = EnvSpec.from_dict(plan.data.meta["spec"]) if "spec" in plan.data.meta else EnvSpec.from_leaves([])
 
     def leaf(name: str) -> Leaf:
@@ -166,11 +186,12 @@ def _table(plan: Plan, places: Mapping[str, str], called: str, size: float) -> d
 
     def space(begin: str) -> str:
         below = {place: name for place, name in places.items() if place.startswith(begin) and not place.endswith(LAST)}
-        return json.dumps(to_space({place.removeprefix(begin).lstrip("/"): leaf(name) for place, name in below.items()}))
+        spaces = {place: others.get(place) or to_box(leaf(name)) for place, name in below.items()}
+        return json.dumps(to_space({place.removeprefix(begin).lstrip("/"): space for place, space in spaces.items()}))
 
     before = plan.data.meta.get(BLOCK, {})
     return {
-        **(before if isinstance(before, dict) else {}),
+        **({key: value for key, value in before.items() if key != SPACES} if isinstance(before, dict) else {}),
         "total_episodes": len(plan.selection.numbers),
         "total_steps": int(plan.selection.lengths.sum()),
         "data_format": "hdf5",

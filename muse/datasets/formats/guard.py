@@ -61,8 +61,16 @@ def read_guarded(
     with contextlib.ExitStack() as stack:
         folder = work.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="muse-")))
         work.save()
-        arguments = (type(form), form.options, Path(os.path.abspath(path)), dict(names), tuple(splits), folder.absolute())
-        steps, onetime, rest, fates = run_guarded(_read, arguments, str(path), progress, form.libraries)
+        arguments = (
+            type(form),
+            form.options,
+            Path(os.path.abspath(path)),
+            dict(names),
+            tuple(splits),
+            folder.absolute(),
+            work.folder is not None,
+        )
+        steps, onetime, rest, fates = run_guarded(_read, arguments, str(path), progress, (type(form).__module__, *form.libraries))
         work.done = rest.num_episodes
         steps, onetime = ({name: _unpack(array) for name, array in packed.items()} for packed in (steps, onetime))
     return replace(rest.data, steps=steps, onetime=onetime, where=str(path)), fates
@@ -275,9 +283,10 @@ def _read(
     names: Mapping[str, str],
     splits: tuple[str, ...],
     folder: Path,
+    is_kept: bool,
     tell: Tell,
 ) -> tuple[Any, ...]:
-    work = Work.at(folder)
+    work = Work.at(folder, is_kept)
     data, fates = cls(options).read(path, names, splits, work, tell)
     work.save()
     steps, onetime = ({name: _pack(array) for name, array in arrays.items()} for arrays in (data.steps, data.onetime))

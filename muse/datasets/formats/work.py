@@ -53,6 +53,7 @@ class Work:
         self._saved = 0
         self._due = self._began = 0.0
         self._made_from = ""
+        self._is_kept = folder is not None
         self._arrays: dict[str, np.ndarray] = {}
         self._stages: dict[str, Work] = {}
         self._lock: int | None = None
@@ -80,9 +81,10 @@ class Work:
         return work
 
     @classmethod
-    def at(cls, folder: Path) -> Work:
-        """Returns the work in a folder that another process holds and waits with."""
+    def at(cls, folder: Path, is_kept: bool) -> Work:
+        """Returns the work in a folder that another process holds and waits with; nothing need be on the disk if it is not kept."""
         work = cls(folder)
+        work._is_kept = is_kept
         work._made_from = work._read_state().get("made_from", "")
         work._resume()
         return work
@@ -168,7 +170,7 @@ class Work:
 
     def save(self) -> None:
         """Puts on the disk what is committed. `commit` does it in time, and so does the end of the block."""
-        if self.folder is None or self._saved == self.done:
+        if self.folder is None or not self._is_kept or self._saved == self.done:
             return
         began, wall = time.monotonic(), time.time()
         for array in self._arrays.values():

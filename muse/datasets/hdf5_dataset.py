@@ -6,8 +6,8 @@ from muse.datasets.dataset import DataError
 from muse.datasets.episodes import EpisodeStore
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import parse_names
+from muse.datasets.formats.registry import open_data
 from muse.datasets.formats.robomimic.lazy import open_store
-from muse.datasets.formats.robomimic.reading import Reader
 from muse.datasets.loading import join_meta
 from muse.datasets.window_dataset import WindowDataset
 from muse.specs import Episode
@@ -65,8 +65,7 @@ class Hdf5Dataset(WindowDataset):
         return store
 
     def _read(self, path: str, names: dict[str, str]) -> EpisodeData:
-        with Reader(path, self.ep_prefix) as reader:
-            return self._checked(reader.read(names)[0])
+        return self._checked(open_data(path, "robomimic", {"ep_prefix": self.ep_prefix}, names))
 
     def add_episode(self, episode: Episode) -> None:
         """Refuses: files of robomimic do not grow.

@@ -9,7 +9,8 @@ from made_data import assert_same_episodes, assert_same_windows, joined, make_da
 from made_robomimic import made_by_muse, make_file
 
 from muse.datasets import DataError, GoalRelabelling, Hdf5Dataset, InteractionWindows, NpDataset
-from muse.datasets.formats import robomimic
+from muse.datasets.formats.registry import get_format, open_data
+from muse.datasets.formats.work import Work
 from muse.datasets.loading import write_file
 from muse.datasets.preprocess import RewardToGo
 from muse.specs import EnvSpec
@@ -35,9 +36,14 @@ windowings = st.fixed_dictionaries(
 )
 
 
+def write_robomimic(path, data):
+    with Work.beside(path, {}) as work:
+        get_format("robomimic")().write(path, data, {}, (), work)
+
+
 def written(folder, spec, episodes):
     path = folder / "a.hdf5"
-    robomimic.write(path, make_dataset(spec, episodes).to_data())
+    write_robomimic(path, make_dataset(spec, episodes).to_data())
     return str(path)
 
 
@@ -64,8 +70,7 @@ def test_windows_are_those_of_plain_loops(tmp_path_factory, leaves, lengths, opt
 @pytest.mark.parametrize("in_memory", [False, True])
 def test_a_file_of_robomimic_is_what_its_conversion_is(tmp_path, in_memory):
     source = make_file(tmp_path / "a.hdf5", dtype=np.float64)
-    with robomimic.Reader(source) as reader:
-        data = reader.read()[0]
+    data = open_data(source)
     write_file(tmp_path / "a.npz", data)
     spec = EnvSpec.from_dict(data.meta["spec"])
     options = {"horizon": 3, "pad_end_sequence": True}
@@ -160,7 +165,7 @@ def test_messages(tmp_path):
 
 def test_what_muse_wrote_comes_back(tmp_path):
     data = made_by_muse()
-    robomimic.write(tmp_path / "a.hdf5", data)
+    write_robomimic(tmp_path / "a.hdf5", data)
     spec = EnvSpec.from_dict(data.meta["spec"])
     dataset = Hdf5Dataset(d(file=str(tmp_path / "a.hdf5"), horizon=1), spec)
     assert dataset.meta["fingerprint"] == data.meta["fingerprint"]

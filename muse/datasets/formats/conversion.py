@@ -10,6 +10,7 @@ from typing import Any
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Format, Tell, tell_nobody
+from muse.datasets.formats.guard import read_guarded
 from muse.datasets.formats.native import NativeFormat
 from muse.datasets.formats.work import Work, identify
 from muse.utils.errors import OptionError, nearest
@@ -58,7 +59,7 @@ def convert(
             written = writer.write(target, data, names, splits, writing, progress("write"))
             return _count(data, splits), written
         on_read = dict(names) if to_native else {name: "" for name, new in names.items() if not new}
-        data, read = reader.read(source, on_read, splits, reading, progress("read"))
+        data, read = read_guarded(reader, source, on_read, splits, reading, progress("read"))
         reading.save()
         if to_native:
             writer.write(target, data, {}, (), writing, progress("write"))

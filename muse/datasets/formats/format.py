@@ -47,9 +47,13 @@ class Format(BaseClass, ABC):
     name: str = ""
     #: Endings of its files and folders; empty for folders that have none, which are known by what is in them.
     suffixes: tuple[str, ...] = ()
+    #: Modules of others that reading imports.
+    libraries: tuple[str, ...] = ()
 
     def __init__(self, params: Mapping[str, Any] | None = None) -> None:
-        self.read_predefined_params(AttrDict(dict(params or {})))
+        #: What it was built with, to build it again elsewhere.
+        self.options = dict(params or {})
+        self.read_predefined_params(AttrDict(self.options))
 
     @classmethod
     @abstractmethod

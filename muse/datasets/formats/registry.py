@@ -12,6 +12,7 @@ from typing import Any
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.format import Format
+from muse.datasets.formats.guard import read_guarded
 from muse.datasets.formats.native import NativeFormat
 from muse.datasets.formats.work import Work
 from muse.datasets.loading import read_file
@@ -98,4 +99,4 @@ def open_data(
     cls = get_format(form) if form else find_format(path)
     if issubclass(cls, NativeFormat) and not names and not tuple(splits):
         return read_file(path)
-    return cls(options).read(path, names or {}, splits, work or Work())[0]
+    return read_guarded(cls(options), path, names or {}, splits, work or Work())[0]

@@ -53,6 +53,7 @@ class Work:
         self._saved = 0
         self._due = self._began = 0.0
         self._made_from = ""
+        self._is_kept = folder is not None
         self._arrays: dict[str, np.ndarray] = {}
         self._stages: dict[str, Work] = {}
         self._lock: int | None = None
@@ -76,6 +77,16 @@ class Work:
         if work._read_state().get("made_from") != work._made_from:
             work._empty()
             work._write_state()
+        work._resume()
+        return work
+
+    @classmethod
+    def at(cls, folder: Path, sync_seconds: float | None) -> Work:
+        """Returns the work in a folder that another process holds and waits with; with `sync_seconds` None it will not be kept."""
+        work = cls(folder)
+        work._is_kept = sync_seconds is not None
+        work.sync_seconds = sync_seconds or 0.0
+        work._made_from = work._read_state().get("made_from", "")
         work._resume()
         return work
 
@@ -160,7 +171,7 @@ class Work:
 
     def save(self) -> None:
         """Puts on the disk what is committed. `commit` does it in time, and so does the end of the block."""
-        if self.folder is None or self._saved == self.done:
+        if self.folder is None or not self._is_kept or self._saved == self.done:
             return
         began, wall = time.monotonic(), time.time()
         for array in self._arrays.values():

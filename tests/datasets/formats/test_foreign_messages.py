@@ -351,6 +351,7 @@ def test_what_is_no_dataset():
 def test_without_the_library(form, module, extra, monkeypatch):
     put(form, "a.zarr" if form == "zarr" else "a-v0")
     monkeypatch.setitem(sys.modules, module, None)
-    for call in (lambda: open_data("a.zarr" if form == "zarr" else "a-v0", form), lambda: put(form, "b")):
+    path = Path("a.zarr" if form == "zarr" else "a-v0")
+    for call in (lambda: get_format(form)().read(path, {}, (), Work()), lambda: put(form, "b")):
         told = message(call, MissingExtraError)
         assert f"cannot import '{module}' (" in told and f"pip install -e '.[{extra}]' -c constraints.txt" in told

@@ -103,13 +103,27 @@ def test_writing_goes_on(form, name):
 
 @pytest.mark.parametrize(("form", "name"), FORMS)
 @pytest.mark.parametrize("target", ["c.npz", "c.muse", "c.zarr"])
-def test_reading_goes_on(form, name, target):
+def test_reading_goes_on(form, name, target, monkeypatch):
+    # Here, where each episode is told before the next is read.
+    monkeypatch.setattr("muse.datasets.formats.conversion.read_guarded", lambda form, *arguments: form.read(*arguments))
     go("a.npz", name, form)
     killed(name, target, "", ("read", 6))
     told = []
     go(name, target, told=told)
     assert [done for stage, done in told if stage == "read"] == list(range(7, 13))
     assert_same_data(open_data(target), read_file("a.npz"), ("robomimic", "spec", "version"))
+
+
+def test_reading_in_a_child_goes_on():
+    write_file("long.npz", made(200))
+    go("long.npz", "b", "episodes")
+    killed("b", "c.muse", "", ("read", 6))
+    told = []
+    go("b", "c.muse", told=told)
+    read = [done for stage, done in told if stage == "read"]
+    # The child had gone on until it was ended with the program.
+    assert read == list(range(201 - len(read), 201)) and len(read) <= 194
+    assert_same_data(open_data("c.muse"), read_file("long.npz"), ("spec", "version"))
 
 
 def test_a_reading_that_was_finished_is_not_done_again():

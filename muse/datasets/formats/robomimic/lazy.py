@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from muse.datasets.dataset import DataError
+from muse.datasets.formats.format import Tell
+from muse.datasets.formats.guard import run_guarded
 from muse.datasets.formats.hdf5 import open_file, reading
 from muse.datasets.formats.robomimic.columns import Column, plan_columns
 from muse.datasets.formats.robomimic.names import ADDED
@@ -19,6 +21,7 @@ from muse.datasets.lazy_episodes import EpisodeSource, LazyStore
 from muse.datasets.numbers import check_finite, to_type
 from muse.specs import Leaf
 from muse.utils.errors import nearest
+from muse.utils.optional import require
 
 #: Arrays of the file that are held open, for looking one up by its path costs more than reading it.
 _OPEN_ARRAYS = 4096
@@ -144,6 +147,10 @@ def open_store(
     Raises:
         DataError: For a file that is broken, or lacks a name or has it in another shape or type.
     """
+    require("h5py", "hdf5", wanted_by)
+    for path in paths:
+        # What this process opens then has been read without harm in another one.
+        run_guarded(_probe, (Path(path), prefix, dict(names), wanted_by), str(path), libraries=(__name__, "h5py"))
     parts = [_Part(Path(path), prefix, names, wanted_by) for path in paths]
     for part in parts:
         for leaf in (*step_leaves, *onetime_leaves):
@@ -153,6 +160,19 @@ def open_store(
     sources = {leaf.name: (_Source(parts, where, leaf), leaf.shape, leaf.dtype) for leaf in step_leaves}
     onetime = {leaf.name: np.stack(list(_onetime_values(parts, leaf))) for leaf in onetime_leaves}
     return LazyStore(sources, onetime, lengths), [part.meta for part in parts], [len(part.survey.demos) for part in parts]
+
+
+def _probe(path: Path, prefix: str, names: Mapping[str, str], wanted_by: str, tell: Tell) -> None:
+    """Looks a file through, and reads the first and the last row of each of its arrays."""
+    part = _Part(path, prefix, names, wanted_by)
+    for number, length in enumerate(part.survey.lengths):
+        for column in part.columns.values():
+            place = part.place(column, number)
+            with reading(f"{path}: {place}"):
+                array = part.arrays.get(place)
+                for rows in (slice(0, 1), slice(length - 1, length)):
+                    array[() if column.is_single else rows]
+        tell(number + 1, len(part.survey.lengths))
 
 
 def _onetime_values(parts: Sequence[_Part], leaf: Leaf) -> list[np.ndarray]:

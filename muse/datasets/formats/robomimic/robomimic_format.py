@@ -18,6 +18,7 @@ class RobomimicFormat(Format):
     """robomimic's HDF5 files."""
 
     name, suffixes = "robomimic", (".hdf5", ".h5")
+    libraries = ("h5py",)
     predefined_arguments = [
         Argument("ep_prefix", type=str, default="demo_", help="what robomimic's episodes are called, before the number"),
     ]

@@ -18,6 +18,7 @@ class ZarrFormat(Format):
     """diffusion_policy's replay buffers."""
 
     name, suffixes = "zarr", (".zarr", ".zarr.zip")
+    libraries = ("zarr",)
     predefined_arguments = [
         Argument(
             "compressor",

@@ -3,8 +3,8 @@
     python benchmarks/square_results.py experiments/hvsBlock3D/quick_*
 
 Evaluates the best checkpoint and the last three numbered ones of each experiment, on the same 100 seeded episodes. What is in
-`square.json` of the same recipe, seed, steps and checkpoint is replaced, the rest stays; `--page_only` writes the page anew. Train with
-`--seed 0`, `--seed 1` ... for the seeds of a recipe.
+`square.json` of the same recipe, command line, seed, steps and checkpoint is replaced, the rest stays; `--page_only` writes the page anew.
+Train with `--seed 0`, `--seed 1` ... for the seeds of a recipe.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import itertools
 import json
 import os
+import shlex
 import statistics
 import sys
 from collections.abc import Sequence
@@ -29,8 +30,9 @@ import torch
 
 import muse
 from muse.cli.acting import restore
-from muse.experiments.file_manager import ExperimentFileManager
+from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.rollouts.evaluation import Evaluation, evaluate, wilson_interval
+from muse.utils.errors import MuseError
 from muse.utils.files import atomic_write
 from muse.utils.progress import Progress, format_success
 
@@ -39,8 +41,9 @@ DATA, PAGE = script.RESULTS / "square.json", script.RESULTS / "square.md"
 PAGE_HEAD = """# NutAssemblySquare from state, on scripted demonstrations
 
 Written by `python benchmarks/square_results.py experiments/hvsBlock3D/...`: success over the 100 initial states of seed 0, with Wilson's 95%
-interval. `best` is the checkpoint that did best in the 50 rollouts along the way, on other initial states; `last3` are the last three
-numbered checkpoints, each on the same 100 states, taken together. Minutes are those of training, rollouts apart.
+interval. `best` is the checkpoint that did best in the 50 rollouts along the way, on other initial states. The last column is the mean of
+the last three numbered checkpoints, each on the same 100 states; it has no interval, for these are no independent episodes. Minutes are
+those of training, rollouts apart. Every run was given what stands under the table.
 """
 PAGE_TAIL = """
 ## To repeat it
@@ -55,14 +58,14 @@ python scripts/goal_train.py --no_wandb cfgs/exp_hvs/square/bc_rnn.py --dataset 
 python benchmarks/square_results.py experiments/hvsBlock3D/...
 ```
 
-Fewer steps than the recipe's: `%trainer --max_steps 50000`. Where they are fewer than its first evaluation:
-`--block_env_on_first_n_steps 0 --rollout_train_env_every_n_steps 10000 --save_checkpoint_every_n_steps 10000`.
+A shorter run, with evaluations and numbered checkpoints along it (the last column needs three):
+`%trainer --max_steps 50000 --block_env_on_first_n_steps 0 --rollout_train_env_every_n_steps 10000 --save_checkpoint_every_n_steps 10000`.
 """
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came out of the checkpoints of one experiment; `checkpoint` is `best` or `last3`."""
+    """What came out of the checkpoints of one experiment; `checkpoint` is `best` or `last3`, `options` what its command line had."""
 
     recipe: str
     seed: int
@@ -72,11 +75,12 @@ class Result:
     checkpoint: str
     episodes: int
     successes: int
+    options: str = ""
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What a newer result replaces."""
-        return self.recipe, self.seed, self.steps, self.checkpoint
+        return self.recipe, self.options, self.seed, self.steps, self.checkpoint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,24 +97,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", help="what they were trained on (default: this machine)")
     parser.add_argument("--page_only", action="store_true", help="write the page from what is in square.json")
     options = parser.parse_args(arguments)
+    if not options.experiments and not options.page_only:
+        parser.error("no experiments; --page_only writes the page from square.json")
+    try:
+        evaluate_all(options)
+    except (MuseError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def evaluate_all(options: argparse.Namespace) -> None:
+    """Evaluates the experiments, and writes after each."""
     results = {result.key: result for result in read_results()}
-    for folder in options.experiments if not options.page_only else ():
-        recipe, device = options.recipe or recipe_of(folder), options.device or _device()
-        for result in measure(folder, recipe, device, options.episodes, options.num_envs):
+    folders = () if options.page_only else options.experiments
+    recipes = [options.recipe or recipe_of(folder) for folder in folders]
+    for folder, recipe in zip(folders, recipes, strict=True):
+        for result in measure(folder, recipe, options.device or _device(), options.episodes, options.num_envs):
             results[result.key] = result
             write_results(sorted(results.values(), key=lambda one: one.key))
     write_results(sorted(results.values(), key=lambda one: one.key))
     print(table_of(results.values()))
-    return 0
 
 
 def recipe_of(folder: Path) -> str:
     """Returns the stem of the recipe whose file is the experiment's `config.py`."""
-    text = (folder / "config.py").read_text(encoding="utf-8")
-    for path in sorted(Path("cfgs/exp_hvs/square").glob("*.py")):
+    text = (ExperimentFileManager.open(folder).exp_dir / "config.py").read_text(encoding="utf-8")
+    for path in sorted((Path(__file__).parents[1] / "cfgs/exp_hvs/square").glob("*.py")):
         if path.read_text(encoding="utf-8") == text:
             return path.stem
-    raise SystemExit(f"{folder}/config.py is none of cfgs/exp_hvs/square as they are now; name it with --recipe")
+    raise ExperimentError(f"{folder}/config.py", "none of cfgs/exp_hvs/square as they are now", "one of them", "--recipe NAME")
+
+
+def options_of(folder: Path) -> str:
+    """Returns what the command line of an experiment had behind its recipe, the seed aside."""
+    words = shlex.split((folder / "config_args.txt").read_text(encoding="utf-8"))
+    kept, skip = [], False
+    for word in words:
+        if not skip and word != "--seed":
+            kept.append(word)
+        skip = word == "--seed"
+    return shlex.join(kept)
 
 
 def measure(folder: Path, recipe: str, device: str, episodes: int, num_envs: int) -> list[Result]:
@@ -123,10 +150,10 @@ def measure(folder: Path, recipe: str, device: str, episodes: int, num_envs: int
     finally:
         experiment.close()
     steps = torch.load(folder / "models/train_state.pt", weights_only=True)["step"]
-    common = (recipe, experiment.seed, steps, round(train_minutes(folder), 1), device)
-    results = [Result(*common, "best", episodes, found["best_model.pt"].successes)]
+    common, given = (recipe, experiment.seed, steps, round(train_minutes(folder), 1), device), options_of(folder)
+    results = [Result(*common, "best", episodes, found["best_model.pt"].successes, given)]
     if len(numbered) == 3:
-        results.append(Result(*common, "last3", 3 * episodes, sum(found[name].successes for name in numbered)))
+        results.append(Result(*common, "last3", 3 * episodes, sum(found[name].successes for name in numbered), given))
     return results
 
 
@@ -173,18 +200,24 @@ def table_of(results: Any) -> str:
         "| recipe | seed | steps | minutes | on | best | mean of the last 3 |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for (recipe, seed, steps), found in rows.items():
+    notes = []
+    for (recipe, given, seed, steps), found in rows.items():
         any_result = next(iter(found.values()))
         cells = [_share(found[name]) if name in found else "" for name in ("best", "last3")]
         lines.append(
             f"| {recipe} | {seed} | {steps:,} | {any_result.train_minutes:g} | {any_result.device} | {' | '.join(cells)} |"
         )
-    return "\n".join(lines)
+        notes.append(
+            f"- {recipe}, seed {seed}, {steps:,} steps: `{given}`" if given else f"- {recipe}, seed {seed}: the recipe as it is"
+        )
+    return "\n".join([*lines, "", *notes])
 
 
 def _share(result: Result) -> str:
-    interval = wilson_interval(result.successes, result.episodes)
-    return f"{format_success(result.successes / result.episodes, interval)} of {result.episodes}"
+    share = result.successes / result.episodes
+    if result.checkpoint == "last3":
+        return f"{100 * share:.1f}% of 3 x {result.episodes // 3}"
+    return f"{format_success(share, wilson_interval(result.successes, result.episodes))} of {result.episodes}"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 from configs.helpers import get_script_parser, load_base_config
 from muse.experiments.assemble import ROOT_KEYS
 from muse.experiments.file_manager import CONFIG_FILE, ExperimentError, ExperimentFileManager
-from muse.utils.errors import MuseError
+from muse.utils.errors import MuseError, nearest
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,15 @@ def make_parser(prog: str | None, description: str, config: bool = True) -> argp
     return parser
 
 
+def _describe_unknown(unknown: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    """Returns what to say of words that a command line has no place for: of a misspelt flag, not of the value behind it."""
+    flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+    if not flags:
+        return f"unknown arguments: {' '.join(unknown)}"
+    known = [flag for action in parser._actions for flag in action.option_strings]
+    return f"no flag '{flags[0]}' of this script{nearest(flags[0], known)}"
+
+
 def run(
     work: Callable[[argparse.Namespace, list[str]], int],
     parser: argparse.ArgumentParser,
@@ -43,7 +52,7 @@ def run(
     """
     args, unknown = parser.parse_known_args(None if argv is None else list(argv))
     if unknown and not hasattr(args, "config"):
-        parser.error(f"unknown arguments: {' '.join(unknown)}")
+        parser.error(_describe_unknown(unknown, parser))
     try:
         return work(args, unknown)
     except MuseError as error:

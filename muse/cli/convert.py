@@ -33,7 +33,7 @@ DST appears when it is whole, and not before. A conversion that was interrupted,
 command is given again; what it has done lies in the folder .DST.work until then.
 
 Examples:
-  muse convert low_dim_v141.hdf5 data/square/ph.npz --mask train
+  muse convert low_dim.hdf5 data/hvsBlock3D/human_square_30k.npz
   muse convert image_v141.hdf5 data/square/ph_image.muse --map obs/agentview_image=front_image --map next_obs/object=
   muse convert pusht_cchi_v7_replay.zarr data/pusht.muse
   muse convert data/square/mine.npz mine.hdf5

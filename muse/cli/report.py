@@ -62,7 +62,7 @@ def show_evaluation(
             f"{result.success_rate:.1%} [{100 * result.success_low:.1f}, {100 * result.success_high:.1f}] of {result.episodes} episodes, 95% interval",
         ),
         ("length", f"{result.mean_length:.1f} steps on average"),
-        ("time", f"{format_seconds(seconds)}, {result.episodes / max(seconds, 1e-9):.0f} episodes/s"),
+        ("time", f"{format_seconds(seconds)}, {result.episodes / max(seconds, 1e-9):.2g} episodes/s"),
     ]
     if returns and result.mean_return is not None:
         rows.insert(

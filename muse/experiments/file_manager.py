@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from muse.experiments.provenance import environment_text, git_state
-from muse.utils.errors import MuseError
+from muse.utils.errors import MuseError, nearest
 from muse.utils.files import atomic_write, sync_folder
 
 CONFIG_FILE, ARGS_FILE, RESOLVED_FILE = "config.py", "config_args.txt", "config_resolved.json"
@@ -45,9 +45,9 @@ class ExperimentFileManager:
             below = (
                 sorted(str(path.parent) for path in manager.exp_dir.rglob(CONFIG_FILE))[:10] if manager.exp_dir.is_dir() else []
             )
-            raise ExperimentError(
-                str(exp_dir), "no experiment here", f"a folder with {CONFIG_FILE}, as a training run makes it", ", ".join(below)
-            )
+            beside = [path.parent.name for path in manager.exp_dir.parent.glob(f"*/{CONFIG_FILE}")]
+            got = f"no experiment here{nearest(manager.exp_dir.name, beside)}"
+            raise ExperimentError(str(exp_dir), got, f"a folder with {CONFIG_FILE}, as a training run makes it", ", ".join(below))
         return manager
 
     @classmethod

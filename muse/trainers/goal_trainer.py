@@ -57,7 +57,7 @@ class GoalTrainer(Trainer):
         *Trainer.predefined_arguments,
         *_env_arguments("train"),
         *_env_arguments("holdout"),
-        Argument("block_env_on_first_n_steps", type=int, default=0, help="no rollouts and no env steps in the first steps", unit="steps"),
+        Argument("block_env_on_first_n_steps", type=int, default=0, help="no rollouts before this many steps are done, and no env steps in them", unit="steps"),
         Argument("random_policy_on_first_n_steps", type=int, default=0, help="env steps use random_policy in the first steps", unit="steps"),
         Argument("random_policy", help="group of the policy for random_policy_on_first_n_steps"),
         Argument("trackers", help="groups of trackers by name, over the episodes of each evaluation: scalars env_train/<name>/<value>"),
@@ -72,9 +72,10 @@ class GoalTrainer(Trainer):
         self._envs = {"env_train": self.env_train, "env_holdout": self.env_holdout}
         self._policies = {"env_train": self.policy, "env_holdout": self.policy_holdout or self.policy}
         self._goal_policies = {"env_train": self.goal_policy, "env_holdout": self.goal_policy_holdout or self.goal_policy}
-        first = self.block_env_on_first_n_steps + 1
-        self._rollout_schedules = {name: Schedule(self._option("rollout", name, "every_n_steps"), first) for name in self._envs}
-        self._step_schedules = {name: Schedule(self._option("step", name, "every_n_steps"), first) for name in self._envs}
+        # Rollouts come after a step, env steps belong to one.
+        blocked = self.block_env_on_first_n_steps
+        self._rollout_schedules = {name: Schedule(self._option("rollout", name, "every_n_steps"), blocked) for name in self._envs}
+        self._step_schedules = {name: Schedule(self._option("step", name, "every_n_steps"), blocked + 1) for name in self._envs}
         for name in self._envs:
             self._check_env(name)
         self._collectors = {name: self._make_collector(name) for name, schedule in self._step_schedules.items() if schedule.every}

@@ -38,8 +38,9 @@ class Progress:
         clock: Returns seconds; for tests.
     """
 
-    #: A plain line comes after this share of the total, or after so many seconds [s], whichever is first.
-    plain_share, plain_seconds = 0.1, 10.0
+    #: A plain line comes after this share of the total, or after so many seconds [s], whichever is first, but never sooner than after
+    #: the last: what is done in a moment needs no log.
+    plain_share, plain_seconds, plain_pause = 0.1, 10.0, 1.0
 
     def __init__(
         self,
@@ -115,7 +116,8 @@ class Progress:
         if finished:
             return self._shown_done != self.done
         share = bool(self.total) and self.done - self._shown_done >= self.plain_share * self.total
-        return share or self._clock() - self._shown_at >= self.plain_seconds
+        waited = self._clock() - self._shown_at
+        return (share and waited >= self.plain_pause) or waited >= self.plain_seconds
 
     def _write_plain(self) -> None:
         percent = f"({100 * self.done // self.total}%)" if self.total else ""

@@ -1,7 +1,7 @@
 """Convert a dataset of robomimic (.hdf5) to Muse's form (.npz, or a .muse folder): `convert`, by the name of what it is for.
 
 Example:
-  python scripts/conversion/robomimic_to_npz.py low_dim_v141.hdf5 data/square/ph.npz --mask train
+  python scripts/conversion/robomimic_to_npz.py low_dim.hdf5 data/hvsBlock3D/human_square_30k.npz
 """
 
 import sys

@@ -52,6 +52,21 @@ def experiment(place):
     return place / "experiments" / NAME
 
 
+def test_human_demonstrations_are_converted_and_trained_on(place, tmp_path, capsys):
+    h5py = pytest.importorskip("h5py")
+    assert run(f"convert {SCRIPTED} {tmp_path}/low_dim.hdf5") == 0
+    with h5py.File(tmp_path / "low_dim.hdf5", "r+") as file:
+        # What robomimic itself would not have written.
+        del file["data"].attrs["muse_meta"]
+        for demo in file["data"].values():
+            if "muse" in demo:
+                del demo["muse"]
+    assert run(f"convert {tmp_path}/low_dim.hdf5 {tmp_path}/human.npz") == 0
+    assert run(f"load_batches --max_steps 2 {RECIPE} %dataset_train --file {tmp_path}/human.npz") == 0
+    assert run(f"goal_train --no_wandb --no_env {RECIPE} --dataset human --exp_name human", *SMALL[:3], "%dataset_train", "--file",
+               f"{tmp_path}/human.npz", "%dataset_holdout", "--file", f"{tmp_path}/human.npz") == 0  # fmt: skip
+
+
 def test_the_demonstrations_are_solved_episodes_of_the_named_environment(place):
     data = npz.read(SCRIPTED)
     assert len(data.ends) == 10 and (data.steps["reward"][data.ends - 1] == 1).all()

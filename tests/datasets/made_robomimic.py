@@ -105,3 +105,12 @@ def assert_same_data(one, other, but=()):
             assert array.tobytes() == its[name].tobytes(), name
     left, right = ({key: value for key, value in data.meta.items() if key not in but} for data in (one, other))
     assert left == right
+
+
+def write_robomimic(path, data):
+    """Writes episodes as a file of robomimic."""
+    from muse.datasets.formats.registry import get_format
+    from muse.datasets.formats.work import Work
+
+    with Work.beside(path, {}) as work:
+        get_format("robomimic")().write(path, data, {}, (), work)

@@ -103,7 +103,9 @@ def test_the_policy_is_asked_after_the_random_steps_only(tmp_path):
 
 def test_the_env_is_left_alone_in_the_blocked_steps(tmp_path):
     run(tmp_path, "rollouts", block_env_on_first_n_steps=12)
-    assert list(scalars_of(tmp_path, "env_train/success")) == [18, 24]
+    assert list(scalars_of(tmp_path, "env_train/success")) == [12, 18, 24]
+    run(tmp_path / "later", "rollouts", block_env_on_first_n_steps=13)
+    assert list(scalars_of(tmp_path / "later", "env_train/success")) == [18, 24]
 
 
 def make(tmp_path, without=(), **options):

@@ -34,13 +34,22 @@ def test_a_file_gets_a_line_for_every_tenth():
         "collect", total=200, unit="episodes", description="point mass, scripted expert", file=file, clock=clock
     ) as bar:
         for done in range(1, 201):
-            clock.now += 0.01
+            clock.now += 0.1
             bar.update(done, success=1.0)
     lines = file.getvalue().splitlines()
     assert len(lines) == 10
-    assert lines[0] == "collect  point mass, scripted expert  20/200 episodes (10%)  success 100%  100 ep/s"
-    assert lines[-1] == "collect  point mass, scripted expert  200/200 episodes (100%)  success 100%  100 ep/s"
+    assert lines[0] == "collect  point mass, scripted expert  20/200 episodes (10%)  success 100%  10 ep/s"
+    assert lines[-1] == "collect  point mass, scripted expert  200/200 episodes (100%)  success 100%  10 ep/s"
     assert "\x1b" not in file.getvalue() and "\r" not in file.getvalue()
+
+
+def test_a_file_gets_few_lines_of_what_is_done_in_a_moment():
+    file, clock = io.StringIO(), Clock()
+    with Progress("collect", total=200, file=file, clock=clock) as bar:
+        for done in range(1, 201):
+            clock.now += 0.01
+            bar.update(done)
+    assert [line.split()[1] for line in file.getvalue().splitlines()] == ["100/200", "200/200"]
 
 
 def test_a_file_gets_a_line_every_ten_seconds_when_work_is_slow():

@@ -1,8 +1,8 @@
 """The quick recipe for NutAssemblySquare: most of what there is to learn within half an hour on two CPU cores.
 
-What `bc_rnn_gmm` learns, with four changes. States are normalised. The learning rate is ten times as high and falls to zero along a
-cosine. No deviation is smaller than 0.03, or the gripper, which is always open or closed, would rule the likelihood. Averaged weights
-act. In bfloat16 where the machine computes in it.
+What `bc_rnn_gmm` learns, in 8,000 steps instead of 400,000, with five changes. States are normalised. The learning rate is ten times as high
+and falls to zero along a cosine. No deviation is smaller than 0.03, or the gripper, which is always open or closed, would rule the
+likelihood. Averaged weights act. It computes in bfloat16 where the machine does. Evaluated every 2,000 steps.
 
     python scripts/goal_train.py --no_wandb cfgs/exp_hvs/square/bc_rnn_quick.py
 """

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 
 from muse.datasets.dataset import DataError, OnError, raise_error
+from muse.datasets.formats import registry
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.native import NativeFormat
+from muse.datasets.formats.registry import find_format
 from muse.datasets.loading import read_file, read_raw
 
 
 def open_data(path: str | os.PathLike[str], finite: bool = True, on_error: OnError | None = None) -> EpisodeData:
-    """Opens a dataset; arrays of a `.muse` folder are mapped, not copied.
+    """Opens a dataset of any form that Muse reads; arrays of a `.muse` folder are mapped, not copied.
 
     Args:
-        path: An `.npz` file or a `.muse` folder.
+        path: The file or folder. One of another project raises the first thing that is wrong in it, whatever `on_error` is.
         finite: Refuse step names that hold NaN or infinity.
         on_error: For a check, which goes on after what is wrong; see `muse.datasets.loading.read_raw`.
 
     Raises:
         DataError: For whatever is wrong in it.
     """
-    if finite and on_error is None:
+    if not issubclass(find_format(path), NativeFormat):
+        data = registry.open_data(path)
+    elif finite and on_error is None:
         data = read_file(path)
     else:
         data = read_raw(path, on_error=on_error or raise_error)

@@ -51,6 +51,7 @@ def test_what_becomes_of_every_name():
         "policy_type": ((n, 1), "int64"),
         "policy_name": ((n, 1), "<U7"),
         "policy_switch": ((n, 1), "bool"),
+        "truncated": ((n, 1), "bool"),
     }
     once = {"object": (14,), "robot0_eef_quat": (4,), "time": (1,), "image": (6, 8, 3), "ego_image": (6, 8, 3)}
     assert {name: array.shape for name, array in data.onetime.items()} == {f"final/next/{k}": (e, *s) for k, s in once.items()}

@@ -19,7 +19,7 @@ Muse's names for it, unless a user says otherwise:
     mask/<filter key>             a split of _meta
     attributes                    _meta/robomimic; `demo_attributes` gives those of the episodes
 
-All other float64 becomes float32. Added are policy_type -1, policy_name "unknown", policy_switch False, a row each. Quaternions are
+All other float64 becomes float32. Added are policy_type -1, policy_name "unknown", policy_switch and truncated False, a row each. Quaternions are
 (x, y, z, w) on both sides. `write` puts everything back in its place, in the types that Muse holds; compression and chunks are not
 kept. A file that Muse wrote holds Muse's names and `_meta` in the attribute `data@muse_meta`, by which `Reader` finds them again.
 """

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 #: Step names of Muse that a demonstration of robomimic does not have, and what they are then; `(N, 1)` each.
-ADDED = {"policy_type": np.array(-1), "policy_name": np.array("unknown"), "policy_switch": np.array(False)}
+ADDED = {
+    "policy_type": np.array(-1), "policy_name": np.array("unknown"), "policy_switch": np.array(False), "truncated": np.array(False),
+}  # fmt: skip
 #: The group of a demonstration that holds names of Muse for which robomimic has no place.
 MUSE_GROUP = "muse/"
 OBS, NEXT_OBS = "obs/", "next_obs/"
@@ -17,7 +19,7 @@ NEXT, FINAL_NEXT = "next/", "final/next/"
 _FIXED = {"actions": "action", "rewards": "reward"}
 FLAT = ("rewards", "dones")
 #: Role of what robomimic keeps in a place, by the place or the group that it begins with.
-_ROLES = {OBS: "observation", "actions": "action", "rewards": "output_observation"}
+_ROLES = {OBS: "observation", "actions": "action", "rewards": "output_observation", "truncated": "output_observation"}
 
 
 def name_in_muse(path: str, env_name: str, overrides: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from muse.datasets.formats.format import Tell, tell_nobody
 from muse.datasets.formats.hdf5 import open_file, reading, restored
 from muse.datasets.formats.robomimic.columns import Column, plan_columns
 from muse.datasets.formats.robomimic.meta import BLOCK, Origin
-from muse.datasets.formats.robomimic.names import ADDED, NEXT
+from muse.datasets.formats.robomimic.names import ADDED, NEXT, role_of
 from muse.datasets.formats.robomimic.survey import COUNTED, Survey
 from muse.datasets.formats.work import Work
 from muse.datasets.numbers import check_finite, to_type
@@ -140,7 +140,9 @@ class Reader:
         renamed = {survey.embedded.names[column.path]: column.name for column in columns if column.path in survey.embedded.names}
         embedded = renamed_meta(survey.embedded.meta, renamed)
         leaves = [column.leaf(arrays[column.name]) for column in columns]
-        leaves += [Leaf(name, array.shape[1:], -np.inf, np.inf, array.dtype) for name, array in added.items()]
+        leaves += [
+            Leaf(name, array.shape[1:], -np.inf, np.inf, array.dtype, "", role_of(name, name)) for name, array in added.items()
+        ]
         numbers = {demo: number for number, demo in enumerate(survey.demos)}
         splits = {name: [numbers[demo] for demo in demos if demo in numbers] for name, demos in survey.masks.items()}
         meta = {

@@ -77,6 +77,8 @@ def main(form, folder, count, seed):
 
 
 def start(form, folder, count, seed):
+    for library in get_format(form).libraries:
+        pytest.importorskip(library)
     environment = {**os.environ, spoiling.SENTINEL: str(folder / "sentinel"), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     code = "import sys; sys.path[:] = eval(sys.argv[1]); import test_fuzz; test_fuzz.main(*sys.argv[2:])"
     command = [

@@ -22,6 +22,7 @@ class LeRobotFormat(Format):
     """LeRobot's datasets, version 3.0."""
 
     name = "lerobot"
+    libraries = ("pyarrow.parquet", "pyarrow.compute", "av")
     predefined_arguments = [
         Argument("fps", type=int, help="rows a second; when not given the control frequency, or 20", unit="Hz"),
         Argument("task", type=str, default="", help="text of the task in every episode; that of the data when not given"),

@@ -18,6 +18,7 @@ class MinariFormat(Format):
     """Minari's datasets."""
 
     name = "minari"
+    libraries = ("h5py",)
     predefined_arguments = [
         Argument(
             "dataset_id",

@@ -58,7 +58,7 @@ bench-square: $(VENV)/dev
 	@$(BIN)/python benchmarks/square_speed.py
 
 bench-datasets: $(VENV)/dev
-	@$(BIN)/python benchmarks/datasets.py
+	@$(BIN)/python benchmarks/datasets_speed.py
 
 format: $(VENV)/dev
 	@$(BIN)/ruff check --fix -q .

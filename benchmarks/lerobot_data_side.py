@@ -1,11 +1,11 @@
-"""LeRobot's side of `datasets.py`: draws batches as its training does. Needs lerobot, not Muse."""
+"""LeRobot's side of `datasets_speed.py`: draws batches as its training does. Needs lerobot, not Muse."""
 
 import sys
 
 import numpy as np
 import torch
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
-from peer import answer
+from peer import Batches, answer
 from torch.utils.data import DataLoader
 
 
@@ -18,8 +18,7 @@ class Side:
         torch.manual_seed(0)
         stamps = {name: [i / fps for i in range(horizon)] for name in features}
         self.dataset = LeRobotDataset("local/made", root=path, delta_timestamps=stamps, video_backend="pyav")
-        self.loader = DataLoader(self.dataset, batch_size, shuffle=True, num_workers=workers, drop_last=True)
-        self.batches = iter(self.loader)
+        self.batches = Batches(DataLoader(self.dataset, batch_size, shuffle=True, num_workers=workers, drop_last=True))
         return len(self.dataset)
 
     def get_window(self, index):
@@ -27,13 +26,8 @@ class Side:
         return {name: np.asarray(value) for name, value in self.dataset[index].items() if isinstance(value, torch.Tensor)}
 
     def draw(self, count):
-        """Draws batches, through the ends of epochs."""
-        for _ in range(count):
-            try:
-                next(self.batches)
-            except StopIteration:
-                self.batches = iter(self.loader)
-                next(self.batches)
+        """Draws batches."""
+        self.batches.draw(count)
 
 
 if __name__ == "__main__":

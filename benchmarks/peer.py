@@ -55,6 +55,22 @@ def open_peer(name: str, python: str, script: str, **environment: str) -> Iterat
             yield call
 
 
+class Batches:
+    """Batches of a DataLoader, through the ends of epochs."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader, self._batches = loader, iter(loader)
+
+    def draw(self, count: int) -> None:
+        """Draws batches."""
+        for _ in range(count):
+            try:
+                next(self._batches)
+            except StopIteration:
+                self._batches = iter(self._loader)
+                next(self._batches)
+
+
 def answer(side: object, descriptor: str) -> None:
     """Answers on the connection of that file descriptor until nobody asks any more."""
     with Connection(int(descriptor)) as connection, contextlib.suppress(EOFError):

@@ -1,4 +1,4 @@
-"""robomimic's side of `datasets.py`: draws batches as its training does. Needs robomimic, not Muse."""
+"""robomimic's side of `datasets_speed.py`: draws batches as its training does. Needs robomimic, not Muse."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ sys.path.append(str(Path(__file__).parent / "robomimic_standins"))
 import numpy as np
 import robomimic.utils.obs_utils as ObsUtils
 import torch
-from peer import answer
+from peer import Batches, answer
 from robomimic.utils.dataset import SequenceDataset
 from torch.utils.data import DataLoader
 
@@ -25,8 +25,7 @@ class Side:
             path, low_dim + images, ("actions", "rewards", "dones"), seq_length=horizon, pad_seq_length=False,
             hdf5_cache_mode=cache, load_next_obs=False,
         )  # fmt: skip
-        self.loader = DataLoader(self.dataset, batch_size, shuffle=True, num_workers=workers, drop_last=True)
-        self.batches = iter(self.loader)
+        self.batches = Batches(DataLoader(self.dataset, batch_size, shuffle=True, num_workers=workers, drop_last=True))
         return len(self.dataset)
 
     def get_window(self, index):
@@ -35,13 +34,8 @@ class Side:
         return {**window["obs"], "action": np.asarray(window["actions"])}
 
     def draw(self, count):
-        """Draws batches, through the ends of epochs."""
-        for _ in range(count):
-            try:
-                next(self.batches)
-            except StopIteration:
-                self.batches = iter(self.loader)
-                next(self.batches)
+        """Draws batches."""
+        self.batches.draw(count)
 
 
 if __name__ == "__main__":

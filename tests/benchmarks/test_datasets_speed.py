@@ -14,7 +14,7 @@ KEYS = {"name", "value", "unit", "reference", "ratio", "target", "holds"}
 
 
 def run(*arguments, **environment):
-    command = [sys.executable, str(ROOT / "benchmarks" / "datasets.py"), *arguments]
+    command = [sys.executable, str(ROOT / "benchmarks" / "datasets_speed.py"), *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=290)
 

@@ -62,7 +62,7 @@ def test_human_demonstrations_are_converted_and_trained_on(place, tmp_path, caps
             if "muse" in demo:
                 del demo["muse"]
     assert run(f"convert {tmp_path}/low_dim.hdf5 {tmp_path}/human.npz") == 0
-    assert run(f"load_batches --max_steps 2 {RECIPE} %dataset_train --file {tmp_path}/human.npz") == 0
+    assert run(f"load_batches --num_batches 2 {RECIPE} %dataset_train --file {tmp_path}/human.npz") == 0
     assert run(f"goal_train --no_wandb --no_env {RECIPE} --dataset human --exp_name human", *SMALL[:3], "%dataset_train", "--file",
                f"{tmp_path}/human.npz", "%dataset_holdout", "--file", f"{tmp_path}/human.npz") == 0  # fmt: skip
 

@@ -6,6 +6,7 @@ the arrays of a `Work`, which are files, and tells the rest through a pipe. Wher
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import importlib
@@ -148,6 +149,7 @@ class _Helper:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         self._owner = os.getpid()
+        atexit.register(self._end_with_program)
         if not self._pipe.poll(_START_SECONDS) or self._pipe.recv_bytes() != _READY:
             raise DataError("reading a dataset", "no process to read it in could be started", "a machine with room for one")
 
@@ -181,6 +183,10 @@ class _Helper:
         self._process.wait()
         self._pipe.close()
         _Helper._now = None
+
+    def _end_with_program(self) -> None:
+        if self._owner == os.getpid() and self._process.poll() is None:
+            self.end()
 
 
 _LOCK = threading.Lock()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: Letters of a library's message that stand in one of ours.
+_BRIEF_LENGTH = 200
+
 
 class MuseError(Exception):
     """A mistake that the person in front of the screen can mend.
@@ -48,3 +51,16 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """Returns `" (did you mean 'x'?)"` for the nearest of `names`, or an empty string."""
     close = difflib.get_close_matches(name, list(names), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def brief(error: BaseException, with_kind: bool = False) -> str:
+    """Returns the first line of what a library says, cut where it runs on, for a message of ours.
+
+    Args:
+        with_kind: Begin with the type of the error, as Python prints it.
+    """
+    lines = str(error).strip("'\"").splitlines()
+    text = lines[0] if lines else type(error).__name__
+    if with_kind:
+        text = f"{type(error).__name__}: {text}" if lines else text
+    return text if len(text) <= _BRIEF_LENGTH else text[:_BRIEF_LENGTH] + "..."

@@ -35,7 +35,7 @@ from muse.datasets.formats.format import Format, Tell, tell_nobody
 from muse.datasets.formats.npz import physical_memory
 from muse.datasets.formats.work import Work
 from muse.utils.abstract import add_note
-from muse.utils.errors import MuseError
+from muse.utils.errors import MuseError, brief
 
 #: Memory that a child may take besides mapped files [bytes].
 MEMORY_BYTES = min(4 * 2**30, physical_memory() // 2)
@@ -241,16 +241,12 @@ def _work(request: bytes, pipe: Connection) -> None:
         except MemoryError:
             message = ("memory", None)
         except Exception as error:
-            message = ("broke", (_first_line(error), traceback.format_exc()))
+            message = ("broke", (brief(error, with_kind=True), traceback.format_exc()))
         pipe.send_bytes(pickle.dumps(message))
         status = 0
     finally:
         # Nothing of the helper is to be flushed or closed twice.
         os._exit(status)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
 def _die_with_parent() -> None:

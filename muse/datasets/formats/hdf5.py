@@ -17,6 +17,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.formats.building import build_file
 from muse.datasets.formats.format import Tell
 from muse.datasets.formats.work import Work
+from muse.utils.errors import brief
 from muse.utils.optional import require
 
 #: Kinds of numpy types that come and go unchanged: numbers, bool, text of a fixed number of bytes.
@@ -47,7 +48,7 @@ def open_file(path: str | os.PathLike[str], wanted_by: str) -> Any:
     except OSError as error:
         text = str(error)
         got = "cut short" if "truncated" in text else "no HDF5 file" if "signature" in text else "cannot be opened"
-        raise DataError(str(path), f"{got} ({_first_line(error)})", expected, _AGAIN) from error
+        raise DataError(str(path), f"{got} ({brief(error)})", expected, _AGAIN) from error
 
 
 @contextlib.contextmanager
@@ -60,7 +61,7 @@ def reading(where: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise DataError(where, f"cannot be read ({_first_line(error)})", "a whole HDF5 file", _AGAIN) from error
+        raise DataError(where, f"cannot be read ({brief(error)})", "a whole HDF5 file", _AGAIN) from error
 
 
 def type_of(item: Any) -> np.dtype:
@@ -215,10 +216,4 @@ def unpack(text: str, where: str) -> Any:
             raise ValueError("cut short, or too large")
         return json.loads(content)
     except (ValueError, TypeError, lzma.LZMAError, RecursionError) as error:
-        raise DataError(
-            where, f"cannot be unpacked ({_first_line(error)})", "what Muse packed", "convert the file again"
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0][:200]
+        raise DataError(where, f"cannot be unpacked ({brief(error)})", "what Muse packed", "convert the file again") from error

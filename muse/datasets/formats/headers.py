@@ -9,6 +9,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from muse.datasets.dataset import DataError
+from muse.utils.errors import brief
 
 _MAX_SIZE = 2**62
 
@@ -45,7 +46,7 @@ def read_header(file: IO[bytes], where: str) -> Header:
             warnings.simplefilter("ignore")
             shape, fortran, dtype = _parse(file)
     except Exception as error:  # Whatever numpy and the parser of literals make of broken bytes.
-        raise DataError(where, f"no readable header ({_first_line(error)})", "an array in numpy's format") from error
+        raise DataError(where, f"no readable header ({brief(error)})", "an array in numpy's format") from error
     if dtype.hasobject:
         raise DataError(
             where,
@@ -67,7 +68,3 @@ def _parse(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if version in ((2, 0), (3, 0)):
         return np.lib.format.read_array_header_2_0(file)
     raise ValueError(f"version {version}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]

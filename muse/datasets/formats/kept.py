@@ -13,6 +13,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.formats.columns import Column, joined_spec, leaf_of, renamed_meta
 from muse.datasets.formats.episode_data import EpisodeData, check_meta
 from muse.datasets.formats.fates import Fate
+from muse.utils.errors import brief
 
 _VERSION = 1
 
@@ -128,4 +129,4 @@ def load_json(text: str | bytes, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(where, f"no JSON ({error})", "a JSON object", "copy or download it again") from error
+        raise DataError(where, f"no JSON ({brief(error)})", "a JSON object", "copy or download it again") from error

@@ -17,6 +17,7 @@ import numpy as np
 from muse.datasets.dataset import DataError, OnError, raise_error
 from muse.datasets.formats.episode_data import VERSION, EpisodeData, check_meta, split_names
 from muse.datasets.formats.headers import Header, read_header
+from muse.utils.errors import brief
 from muse.utils.files import atomic_write
 
 META = "_meta"
@@ -149,7 +150,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     except PermissionError as error:
         raise DataError(where, "may not be read", _EXPECTED, "its permissions") from error
     except Exception as error:  # A damaged archive makes zipfile and its decoders raise whatever they meet.
-        raise DataError(where, f"cut short or no archive ({error})", _EXPECTED, "copy or collect it again") from error
+        raise DataError(where, f"cut short or no archive ({brief(error)})", _EXPECTED, "copy or collect it again") from error
 
 
 def _read_members(
@@ -163,7 +164,9 @@ def _read_members(
             on_error(error)
         except Exception as error:  # As in `read_arrays`, for one array of it.
             on_error(
-                DataError(label, f"cut short or damaged ({error})", "an array in numpy's format", "copy or collect it again")
+                DataError(
+                    label, f"cut short or damaged ({brief(error)})", "an array in numpy's format", "copy or collect it again"
+                )
             )
 
 
@@ -237,5 +240,5 @@ def _parse_meta(array: np.ndarray | None, where: str) -> dict[str, Any]:
     try:
         meta = json.loads(str(array))
     except (ValueError, RecursionError) as error:
-        raise DataError(label, f"no JSON ({error})", "a JSON object") from error
+        raise DataError(label, f"no JSON ({brief(error)})", "a JSON object") from error
     return check_meta(meta, label)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from muse.datasets.dataset import DataError
+from muse.utils.errors import brief
 from muse.utils.files import atomic_write
 from muse.utils.optional import require
 
@@ -202,7 +203,7 @@ class Frames:
             raise DataError(str(self.path), "no such file", "the video of an episode", "download the dataset again") from error
         except (self._error, OSError, ValueError) as error:
             raise DataError(
-                str(self.path), f"cut short or no video ({error})"[:300], "an mp4 file", "download it again"
+                str(self.path), f"cut short or no video ({brief(error)})", "an mp4 file", "download it again"
             ) from error
 
 

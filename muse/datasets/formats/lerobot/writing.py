@@ -25,6 +25,7 @@ from muse.datasets.formats.lerobot.layout import Layout, Options
 from muse.datasets.formats.lerobot.names import KEPT_FILE
 from muse.datasets.formats.lerobot.survey import DATA_PATH, EPISODES_PATH, INFO, KEPT_JSON, STATS, TASKS, VERSION, VIDEO_PATH
 from muse.datasets.formats.work import Work
+from muse.utils.errors import brief
 from muse.utils.files import atomic_write, put_folder, restore_folder, sync_folder
 from muse.utils.optional import require
 
@@ -105,7 +106,7 @@ def _write_parts(layout: Layout, parts: _Parts, number: int) -> None:
             try:
                 columns[feature.key] = feature.to_arrow(values)
             except (pa.ArrowException, UnicodeError, OverflowError) as error:
-                raise DataError(label, f"cannot be written ({error})"[:300], "what parquet can hold") from error
+                raise DataError(label, f"cannot be written ({brief(error)})", "what parquet can hold") from error
         if stats.has_stats(feature):
             found[feature.key] = stats.picture_stats_of(values) if feature.is_picture else stats.stats_of(values)
     with atomic_write(parts.file(number, "parquet")) as file:

@@ -21,6 +21,7 @@ from muse.datasets.formats.minari.spaces import image_shape, limits_of, spaces_i
 from muse.datasets.formats.plan import guess_role
 from muse.datasets.formats.selection import select
 from muse.datasets.formats.work import Work
+from muse.utils.errors import brief
 
 FILE, TABLE, BLOCK, OWN = "main_data.hdf5", "metadata.json", "minari", "muse"
 #: Key of what Muse keeps of spaces that its spec has no words for.
@@ -274,7 +275,9 @@ def _unpack(content: np.ndarray, shape: tuple[int, ...], label: str) -> np.ndarr
     except DataError:
         raise
     except Exception as error:  # Whatever a decoder makes of broken bytes.
-        raise DataError(label, f"no JPEG ({error})", "a picture as Minari packs it", "copy or download it again") from error
+        raise DataError(
+            label, f"no JPEG ({brief(error)})", "a picture as Minari packs it", "copy or download it again"
+        ) from error
     if array.shape != shape:
         raise DataError(label, f"a picture of shape {array.shape}", str(shape))
     return array

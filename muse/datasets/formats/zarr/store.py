@@ -16,6 +16,7 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.kept import load_json
+from muse.utils.errors import brief
 from muse.utils.optional import require
 
 _AGAIN = "copy or download it again"
@@ -72,7 +73,7 @@ class Store:
                 self._sizes = {info.filename: info.file_size for info in self._zip.infolist() if not info.is_dir()}
                 self._store = self._zarr.storage.ZipStore(str(self.path), mode="r")
             except (OSError, ValueError, zipfile.BadZipFile) as error:
-                raise DataError(str(path), f"cut short or no archive ({error})", expected, _AGAIN) from error
+                raise DataError(str(path), f"cut short or no archive ({brief(error)})", expected, _AGAIN) from error
         if ".zgroup" not in self._sizes:
             has_new = "zarr.json" in self._sizes
             hint = "zarr.open_group(..., zarr_format=2) writes it" if has_new else "there: " + (self._first_names() or "nothing")
@@ -127,7 +128,7 @@ class Store:
             if values["zarr_format"] != 2 or len(shape) != len(chunks) or 0 in chunks or values["order"] not in ("C", "F"):
                 raise ValueError("sizes or format")
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise DataError(f"{where}, .zarray", f"broken ({error})", "what zarr writes", _AGAIN) from error
+            raise DataError(f"{where}, .zarray", f"broken ({brief(error)})", "what zarr writes", _AGAIN) from error
         hint = f"leave it out (--map {key}=), or have it saved as plain numbers"
         kind = np.dtype(type_name).kind if isinstance(type_name, str) and _is_type(type_name) else "O"
         if kind not in "fiubSU" or filters:
@@ -180,7 +181,7 @@ class Store:
             with self._zip.open(name) if self._zip is not None else open(self.path / name, "rb") as file:
                 return file.read(count)
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-            raise DataError(f"{self.path}: {name}", f"cannot be read ({error})", "a whole store", _AGAIN) from error
+            raise DataError(f"{self.path}: {name}", f"cannot be read ({brief(error)})", "a whole store", _AGAIN) from error
 
 
 def open_array(zarr: Any, store: Any, key: str, mode: str) -> Any:

@@ -205,7 +205,6 @@ def _open_lerobot(
     if not python:
         return None
     from muse.datasets.formats.lerobot import LeRobotFormat
-
     from muse.datasets.formats.work import Work
 
     target = path / "lerobot"

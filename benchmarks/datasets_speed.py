@@ -11,13 +11,10 @@ import sys
 from collections.abc import Sequence
 
 import memory_rows
-import peer
 import script
 import torch
 import window_rows
 from report import Page
-
-from muse.utils.optional import MissingExtraError
 
 NOTES = """\
 All sides read the same rows of the same made-up episodes; a batch is of random windows without padding, in shuffled order. Each side has one
@@ -38,11 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints and writes; returns the exit status."""
     options = script.parse(__doc__, MEASUREMENTS, arguments)
     torch.set_num_threads(window_rows.THREADS)
-    try:
-        return script.measure(PAGE, MEASUREMENTS, options)
-    except (peer.PeerError, MissingExtraError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return script.measure(PAGE, MEASUREMENTS, options)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import report
+from peer import PeerError
+
+from muse.utils.errors import MissingExtraError
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,11 +41,15 @@ def parse(description: str, measurements: Mapping[str, Measurement], arguments: 
 
 
 def measure(page: report.Page, measurements: Mapping[str, Measurement], options: argparse.Namespace) -> int:
-    """Measures, prints and writes; returns the exit status, which says nothing about the targets."""
+    """Measures, prints and writes; returns the exit status, which says nothing about the targets: 1 where what is compared with is missing."""
     begin, rows = time.monotonic(), []
-    for name in options.only or measurements:
-        sys.stderr.write(f"{name} ...\n")
-        rows += measurements[name](options.quick)
+    try:
+        for name in options.only or measurements:
+            sys.stderr.write(f"{name} ...\n")
+            rows += measurements[name](options.quick)
+    except (PeerError, MissingExtraError) as error:
+        print(error, file=sys.stderr)
+        return 1
     seconds = time.monotonic() - begin
     print(report.text_table(rows))
     for row in rows:

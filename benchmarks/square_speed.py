@@ -11,15 +11,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-import peer
 import robomimic_peer
 import robomimic_rows
 import script
 import simulation_rows
 import torch
 from report import Page
-
-from muse.utils.optional import MissingExtraError
 
 NOTES = """\
 robomimic's side is robomimic 0.3.0 in an interpreter of its own, with the torch, numpy, MuJoCo and robosuite of Muse's:
@@ -64,11 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "Muse beside robomimic, on NutAssemblySquare", "make bench-square", "square_speed.md", "square_speed.json",
         [*NOTES.splitlines(), ""], robomimic_peer.versions(),
     )  # fmt: skip
-    try:
-        return script.measure(page, MEASUREMENTS, options)
-    except (peer.PeerError, MissingExtraError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return script.measure(page, MEASUREMENTS, options)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+
+from muse.utils.errors import nearest
 
 #: Verb, the module that does it, and what it is for.
 VERBS = {
@@ -37,9 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     verb = words[0].replace("-", "_")
     if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, n=1)
-        hint = f" (did you mean '{near[0]}'?)" if near else ""
-        print(f"muse: no verb '{words[0]}'{hint}; expected one of {', '.join(VERBS)}", file=sys.stderr)
+        print(f"muse: no verb '{words[0]}'{nearest(verb, VERBS)}; expected one of {', '.join(VERBS)}", file=sys.stderr)
         return 2
     return run_verb(verb, words[1:], f"muse {words[0]}")
 

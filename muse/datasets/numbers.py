@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +15,7 @@ _PART_ELEMENTS = 2**21
 
 def parts_of(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Returns the first row of each part and the part, `(n, *shape)`."""
-    step = max(1, _PART_ELEMENTS // max(1, rows[:1].size))
+    step = max(1, _PART_ELEMENTS // max(1, math.prod(rows.shape[1:])))
     for begin in range(0, len(rows), step):
         yield begin, rows[begin : begin + step]
 

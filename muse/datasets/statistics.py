@@ -55,9 +55,11 @@ def compute_statistics(rows: np.ndarray) -> Statistics:
     the rows are too many to be sorted.
     """
     shape = rows.shape[1:]
-    low = np.min([part.min(axis=0) for _, part in parts_of(rows)], axis=0).astype(np.float64)
-    high = np.max([part.max(axis=0) for _, part in parts_of(rows)], axis=0).astype(np.float64)
-    mean = np.sum([part.sum(axis=0, dtype=np.float64) for _, part in parts_of(rows)], axis=0) / len(rows)
+    # One pass for all three: what is larger than memory comes from the disk each time.
+    found = [(part.min(axis=0), part.max(axis=0), part.sum(axis=0, dtype=np.float64)) for _, part in parts_of(rows)]
+    lows, highs, sums = zip(*found, strict=True)
+    low, high = np.min(lows, axis=0).astype(np.float64), np.max(highs, axis=0).astype(np.float64)
+    mean = np.sum(sums, axis=0) / len(rows)
     squares = np.sum([((part - mean) ** 2).sum(axis=0) for _, part in parts_of(rows)], axis=0)
     # Rounding of the mean must not make a constant vary.
     constant = low == high

@@ -27,6 +27,7 @@ from muse.envs.vector_row import Errors, Start
 from muse.envs.vector_worker import RECORDS, STEP, WELL, lay_out, work
 from muse.specs import EnvSpec
 from muse.utils.errors import MuseError
+from muse.utils.processes import name_signal
 
 #: How long all envs together may take to close [s].
 _CLOSE_SECONDS = 5.0
@@ -214,7 +215,7 @@ class _Worker:
         elif status >= 0:
             got = f"its process ended with exit status {status}"
         else:
-            got = f"its process was killed by {_name_signal(-status)}"
+            got = f"its process was killed by {name_signal(-status)}"
             if -status == signal.SIGKILL:
                 hint = "fewer envs, if the memory ran out"
         return EnvFailure(name_row(self._row), got, "", hint)
@@ -249,10 +250,3 @@ def _make_context(env_cls: str) -> Any:
         # The server imports once what every worker needs (torch takes seconds), as long as it is not running yet.
         context.set_forkserver_preload([work.__module__, env_cls.rpartition(".")[0]])
     return context
-
-
-def _name_signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -85,6 +85,19 @@ def put_folder(temporary: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+@contextlib.contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Yields an empty folder beside `target`, with the permissions of any other new one; what is there at the end is deleted."""
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        folder.chmod(0o777 & ~umask)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def restore_folder(target: Path) -> None:
     """Takes back the old folder where a crash came between the two renames of `put_folder`."""
     if not target.exists() and _backup(target).is_dir():

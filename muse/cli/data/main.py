@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
+
+from muse.utils.errors import nearest
 
 #: Verb, the module that does it, and what it is for.
 VERBS = {
@@ -25,7 +26,7 @@ _EXAMPLES = """Examples:
   muse data check data/*.npz
   muse data filter data/mine.npz data/short.npz --where "success and length < 200"
 
-Files are .npz files or .muse folders. `muse data <verb> --help` explains one."""
+Files are datasets of any form that `muse convert` reads; what is written is an .npz file or a .muse folder. `muse data <verb> --help` explains one."""
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -42,8 +43,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         return 0
     verb = words[0].replace("-", "_")
     if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, n=1)
-        hint = f" (did you mean '{near[0]}'?)" if near else ""
-        print(f"{prog}: no verb '{words[0]}'{hint}; expected one of {', '.join(VERBS)}", file=sys.stderr)
+        print(f"{prog}: no verb '{words[0]}'{nearest(verb, VERBS)}; expected one of {', '.join(VERBS)}", file=sys.stderr)
         return 2
     return importlib.import_module(VERBS[verb][0]).main(words[1:], prog=f"{prog} {words[0]}")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.work import Work
-from muse.utils.files import publish, put_folder, sync_tree
+from muse.utils.files import publish, put_folder, sync_tree, temporary_folder
 
 
 @contextlib.contextmanager
@@ -68,11 +67,5 @@ def scratch_folder(target: Path, work: Work) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
         yield folder
         return
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
-    umask = os.umask(0)
-    os.umask(umask)
-    folder.chmod(0o777 & ~umask)
-    try:
+    with temporary_folder(target) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -16,8 +16,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +27,7 @@ from muse.datasets.dataset import DataError, OnError, raise_error
 from muse.datasets.formats import npz
 from muse.datasets.formats.episode_data import EpisodeData, role_by_name, roles_of, split_names
 from muse.datasets.formats.headers import Header, read_header
-from muse.utils.files import put_folder, restore_folder, sync_folder
+from muse.utils.files import put_folder, restore_folder, sync_folder, temporary_folder
 
 TABLE = "_episodes.npz"
 _EXPECTED = "a .muse folder with one .npy per name"
@@ -99,17 +97,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise DataError(str(path), "a file", "a folder, or nothing yet")
     target.parent.mkdir(parents=True, exist_ok=True)
     restore_folder(target)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
-    try:
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
+    with temporary_folder(target) as temporary:
         yield temporary
         for folder, _, _ in os.walk(temporary):
             sync_folder(folder)
         put_folder(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_meta(path: str | os.PathLike[str], meta: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ from muse.datasets.formats.npz import physical_memory
 from muse.datasets.formats.work import Work
 from muse.utils.abstract import add_note
 from muse.utils.errors import MuseError, brief
+from muse.utils.processes import name_signal
 
 #: Memory that a child may take besides mapped files [bytes].
 MEMORY_BYTES = min(4 * 2**30, physical_memory() // 2)
@@ -64,10 +65,10 @@ def read_guarded(
         work.save()
         sync_seconds = None if work.folder is None else work.sync_seconds
         arguments = (type(form), form.options, path, dict(names), tuple(splits), folder.absolute(), sync_seconds)
-        steps, onetime, rest, fates = run_guarded(_read, arguments, str(path), progress, (type(form).__module__, *form.libraries))
-        work.done = rest.num_episodes
+        libraries = (type(form).__module__, *form.libraries)
+        steps, onetime, rest, work.done, fates = run_guarded(_read, arguments, str(path), progress, libraries)
         steps, onetime = ({name: _unpack(array) for name, array in packed.items()} for packed in (steps, onetime))
-    return replace(rest.data, steps=steps, onetime=onetime, where=str(path)), fates
+    return replace(rest, steps=steps, onetime=onetime, where=str(path)), fates
 
 
 def run_guarded(
@@ -123,15 +124,8 @@ def _settle(kind: str, value: Any, where: str) -> Any:
         error = DataError(where, f"cannot be read ({summary})", _WHOLE, _AGAIN)
         add_note(error, f"there:\n{trace}")
         raise error
-    status = f"killed by {_name_signal(-value)}" if value < 0 else f"exit status {value}"
+    status = f"killed by {name_signal(-value)}" if value < 0 else f"exit status {value}"
     raise DataError(where, f"the library that reads it broke down ({status})", _WHOLE, _AGAIN)
-
-
-def _name_signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 class _Helper:
@@ -266,13 +260,6 @@ def _limit_memory(num_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-class _Rest:
-    """What of the episodes goes through the pipe as it is."""
-
-    def __init__(self, data: EpisodeData, num_episodes: int) -> None:
-        self.data, self.num_episodes = data, num_episodes
-
-
 def _read(
     cls: type[Format],
     options: Mapping[str, Any],
@@ -287,7 +274,7 @@ def _read(
     data, fates = cls(options).read(path, names, splits, work, tell)
     work.save()
     steps, onetime = ({name: _pack(array) for name, array in arrays.items()} for arrays in (data.steps, data.onetime))
-    return steps, onetime, _Rest(replace(data, steps={}, onetime={}), work.done), fates
+    return steps, onetime, replace(data, steps={}, onetime={}), work.done, fates
 
 
 def _pack(array: np.ndarray) -> Any:

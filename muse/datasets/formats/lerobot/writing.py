@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -26,7 +25,7 @@ from muse.datasets.formats.lerobot.names import KEPT_FILE
 from muse.datasets.formats.lerobot.survey import DATA_PATH, EPISODES_PATH, INFO, KEPT_JSON, STATS, TASKS, VERSION, VIDEO_PATH
 from muse.datasets.formats.work import Work
 from muse.utils.errors import brief
-from muse.utils.files import atomic_write, put_folder, restore_folder, sync_folder
+from muse.utils.files import atomic_write, put_folder, restore_folder, sync_tree, temporary_folder
 from muse.utils.optional import require
 
 #: Files of a folder, as LeRobot has it.
@@ -252,17 +251,7 @@ class _Assembly:
 @contextlib.contextmanager
 def _building(target: Path) -> Iterator[Path]:
     """Yields an empty folder that takes the place of `target` when the block ends well, and is deleted otherwise."""
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
-    try:
-        umask = os.umask(0)
-        os.umask(umask)
-        folder.chmod(0o777 & ~umask)
+    with temporary_folder(target) as folder:
         yield folder
-        for root, _, files in os.walk(folder):
-            for name in files:
-                with open(os.path.join(root, name), "rb") as file:
-                    os.fsync(file.fileno())
-            sync_folder(root)
+        sync_tree(folder)
         put_folder(folder, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -45,12 +45,13 @@ def open_peer(name: str, python: str, script: str, **environment: str) -> Iterat
                 here.send((method, arguments))
                 return here.recv()
             except (EOFError, OSError) as error:
+                process.wait()  # it closes the connection before it has printed why
                 printed.seek(0)
                 raise PeerError(f"{name} failed in '{method}':\n{''.join(printed.readlines()[-20:])}") from error
 
         command = [python, str(Path(__file__).with_name(script)), str(there.fileno())]
         variables = {**os.environ, **environment}
-        with subprocess.Popen(command, stdout=printed, stderr=printed, pass_fds=[there.fileno()], env=variables), here:
+        with subprocess.Popen(command, stdout=printed, stderr=printed, pass_fds=[there.fileno()], env=variables) as process, here:
             there.close()
             yield call
 
@@ -61,14 +62,18 @@ class Batches:
     def __init__(self, loader: Any) -> None:
         self._loader, self._batches = loader, iter(loader)
 
+    def next(self) -> Any:
+        """Returns the next batch."""
+        try:
+            return next(self._batches)
+        except StopIteration:
+            self._batches = iter(self._loader)
+            return next(self._batches)
+
     def draw(self, count: int) -> None:
         """Draws batches."""
         for _ in range(count):
-            try:
-                next(self._batches)
-            except StopIteration:
-                self._batches = iter(self._loader)
-                next(self._batches)
+            self.next()
 
 
 def answer(side: object, descriptor: str) -> None:

@@ -16,7 +16,7 @@ import robomimic.utils.file_utils as FileUtils
 import robomimic.utils.obs_utils as ObsUtils
 import robomimic.utils.train_utils as TrainUtils
 import torch
-from peer import answer
+from peer import Batches, answer
 from robomimic.algo import RolloutPolicy, algo_factory
 from robomimic.config import config_factory
 from torch.utils.data import DataLoader, default_collate
@@ -68,8 +68,8 @@ class Side:
         losses = []
         for _ in range(steps):
             if self.steps % EPOCH_STEPS == 0:
-                self.batches = iter(self.loader)
-            losses.append(self._train_on(next(self.batches)))
+                self.batches = Batches(self.loader)
+            losses.append(self._train_on(self.batches.next()))
             self.steps += 1
         return losses
 

@@ -89,6 +89,11 @@ class Leaf:
         """Whether every element has two finite limits."""
         return bool(np.all(np.isfinite(self.low)) and np.all(np.isfinite(self.high)))
 
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a picture, `(Y, X, C)` uint8."""
+        return self.dtype == np.uint8 and len(self.shape) == 3
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON and a safe checkpoint can hold (infinite limits as strings)."""
         return {

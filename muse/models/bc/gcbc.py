@@ -192,14 +192,10 @@ def _last_row(state: Tensor) -> Tensor:
 def _state_names(params: Mapping[str, Any], env_spec: EnvSpec) -> tuple[str, ...]:
     names = params.get("state_names")
     if names is None:
-        names = [name for name in env_spec.observation_names if not _is_image(env_spec.leaf(name))]
+        names = [name for name in env_spec.observation_names if not env_spec.leaf(name).is_image]
     if not names and not params.get("state_encoder_order"):
         raise ModelError("BaseGCBC.state_names", "none, and no encoder", "at least one observation to act upon")
     return tuple(names)
-
-
-def _is_image(leaf: Leaf) -> bool:
-    return leaf.dtype.kind == "u" and len(leaf.shape) == 3
 
 
 def _goal_names(params: Mapping[str, Any], env_spec: EnvSpec) -> tuple[str, ...]:

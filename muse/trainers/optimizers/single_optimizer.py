@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ class SingleOptimizer(Optimizer):
             max_grad_norm=1.0,
         )
 
+    With `lr_factors=["image_encoder=0.1"]` that sub-model learns at a tenth of the rate; the schedule moves both.
+
     The schedule is one of ours (`LearningRate`) or one of torch's that needs no metric; it moves once per optimiser step. Where the
     base optimiser has a fused form, and neither `fused` nor `foreach` is given, the fused one is used: on a CPU too it is the
     fastest, and deterministic.
@@ -33,6 +36,13 @@ class SingleOptimizer(Optimizer):
         Argument("base_optimizer", help="group of a torch optimiser; Adam with lr 1e-4 when absent"),
         Argument("base_scheduler", help="group of a LearningRate or of a torch scheduler; a constant rate when absent"),
         Argument("max_grad_norm", type=float, help="2-norm to which the gradient is clipped; absent: not clipped"),
+        Argument(
+            "lr_factors",
+            type=list,
+            default=[],
+            element_type=str,
+            help="sub-models with a rate of their own, as image_encoder=0.1: a factor on lr; action_decoder/decoder=2 for what lies deeper",
+        ),
     ]
 
     def __init__(self, params: Mapping[str, Any], model: torch.nn.Module) -> None:
@@ -40,7 +50,7 @@ class SingleOptimizer(Optimizer):
         if self.max_grad_norm is not None and self.max_grad_norm <= 0:
             raise OptionError("SingleOptimizer: 'max_grad_norm'", str(self.max_grad_norm), "more than 0, or None")
         group = self.base_optimizer or {"cls": torch.optim.Adam, "lr": 1e-4}
-        self.base = _build_base(group, self.parameters)
+        self.base = _build_base(group, self.parameters, split_by_factor(model, self.lr_factors))
         self.steps = 0
         self.rate: LearningRate | None = None
         self.scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
@@ -117,7 +127,45 @@ class SingleOptimizer(Optimizer):
             self.scheduler.load_state_dict(dict(state["scheduler"]))
 
 
-def _build_base(group: Mapping[str, Any], parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def split_by_factor(model: torch.nn.Module, lr_factors: Sequence[str]) -> dict[float, list[torch.nn.Parameter]]:
+    """Returns the parameters to train by the factor on their rate, those at the full rate first.
+
+    Args:
+        model: Whose parameters.
+        lr_factors: `path=factor` each, with the path of a sub-model; the longest one that a parameter lies under counts.
+
+    Raises:
+        OptionError: For a text of another form, a negative factor, or a path under which nothing is trained.
+    """
+    factors: dict[str, float] = {}
+    for text in lr_factors:
+        path, _, number = text.partition("=")
+        try:
+            factors[path.strip("/ ").replace("/", ".")] = factor = float(number)
+        except ValueError:
+            factor = -1.0
+        if not 0 <= factor < math.inf:
+            raise OptionError(
+                "optimizer: 'lr_factors'", f"'{text}'", "path=factor, as image_encoder=0.1, with a factor of 0 or more"
+            )
+    groups: dict[float, list[torch.nn.Parameter]] = {1.0: []}
+    used = set()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            above = [path for path in factors if name == path or name.startswith(path + ".")]
+            path = max(above, key=len, default="")
+            used.add(path)
+            groups.setdefault(factors.get(path, 1.0), []).append(parameter)
+    for path in factors.keys() - used:
+        known = {name.partition(".")[0] for name, parameter in model.named_parameters() if parameter.requires_grad}
+        got = f"no parameter to train under '{path.replace('.', '/')}'{nearest(path, known)}"
+        raise OptionError("optimizer: 'lr_factors'", got, "a path of " + ", ".join(sorted(known)) + ", or one below it")
+    return {factor: parameters for factor, parameters in groups.items() if parameters}
+
+
+def _build_base(
+    group: Mapping[str, Any], parameters: list[torch.nn.Parameter], by_factor: Mapping[float, list[torch.nn.Parameter]]
+) -> torch.optim.Optimizer:
     where = "optimizer/base_optimizer"
     cls = group.get("cls") if is_group(group) else None
     if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
@@ -125,12 +173,16 @@ def _build_base(group: Mapping[str, Any], parameters: list[torch.nn.Parameter]) 
     if not parameters:
         raise OptionError("optimizer", "a model without parameters to train", "at least one that requires a gradient")
     chosen = dict(group)
+    subject: list[Any] = parameters
+    if len(by_factor) > 1:
+        rate = chosen.get("lr", inspect.signature(cls).parameters["lr"].default)
+        subject = [{"params": own, "lr": rate * factor} for factor, own in by_factor.items()]
     if "fused" in inspect.signature(cls).parameters and "fused" not in chosen and "foreach" not in chosen:
         try:
-            return _build_torch({**chosen, "fused": True}, parameters, where)
+            return _build_torch({**chosen, "fused": True}, subject, where)
         except RuntimeError:
             pass  # a device or a version of torch without the fused form
-    return _build_torch(chosen, parameters, where)
+    return _build_torch(chosen, subject, where)
 
 
 def _build_torch(group: Mapping[str, Any], subject: Any, where: str) -> Any:

@@ -21,7 +21,7 @@ from muse.utils.errors import OptionError
 from muse.utils.files import check_writable
 
 _DESCRIPTION = """Evaluate a model and policy as `eval` does, and save what was seen: a video (.mp4) of all episodes, several at a time,
-with step and success written on them, or a dataset (.npz, .muse) of the pictures alone and of who succeeded.
+with step and success written above them, or a dataset (.npz, .muse) of the pictures alone and of who succeeded.
 
 Pictures are what the environment renders, or observations of it (--image_key). In a dataset they are all observations with
 pictures, or where there is none what the environment renders, as 'image'.
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     )
     parser.add_argument("--fps", type=float, default=20.0, metavar="RATE", help="frames per second of the video (default: 20)")
     parser.add_argument("--tile", type=positive_int, metavar="N", help="episodes that play at a time (default: all, up to 9)")
-    parser.add_argument("--raw", action="store_true", help="show pictures as they are: not enlarged, nothing written on them")
+    parser.add_argument("--raw", action="store_true", help="show pictures as they are: not enlarged, nothing written above them")
     return run(_work, parser, argv)
 
 

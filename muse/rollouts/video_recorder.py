@@ -1,4 +1,4 @@
-"""Episodes as a video: several at once, tiled, with their step and success written on them."""
+"""Episodes as a video: several at once, tiled, with their step and success written above them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from muse.envs.vector_env import VectorEnv
 from muse.rollouts.pictures import Pictures
 from muse.rollouts.recorder import Recorder
 from muse.specs import Episode
-from muse.utils.video import GAP_GREY, VideoError, VideoWriter, draw_text, enlarge, tile_frames
+from muse.utils.video import GAP_GREY, VideoError, VideoWriter, add_caption, enlarge, tile_frames
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class VideoRecorder(Recorder):
         episodes: Episodes to record.
         tile: Episodes that play at a time; all, but at most nine, when 0.
         image_names: Observations that hold pictures, shown beside one another; none: what the env renders.
-        raw: Show pictures as they are. Otherwise small ones are enlarged, and episode, step and success written on them.
+        raw: Show pictures as they are. Otherwise small ones are enlarged, and episode, step and success written above them.
 
     Raises:
         VideoError: For numbers that make no video; while recording, when the env has no picture.
@@ -62,8 +62,8 @@ class VideoRecorder(Recorder):
             )
         self.path, self.fps, self.episodes, self.raw = path, fps, episodes, raw
         self.tile = min(tile or 9, episodes)
-        self._hold = max(1, round(_HOLD * fps))
         self._writer = VideoWriter(path, fps)
+        self._hold = max(1, round(_HOLD * fps))
         self._pictures = Pictures(image_names, f"VideoRecorder: {path}")
         self._clips: dict[int, _Clip] = {}
         self._recorded: dict[int, int] = {}
@@ -145,7 +145,7 @@ class VideoRecorder(Recorder):
 
 
 class _Frame(NamedTuple):
-    """A frame that waits: its picture, compressed, and what will be written on it."""
+    """A frame that waits: its picture, compressed, and what will be written above it."""
 
     picture: bytes
     text: str
@@ -198,7 +198,7 @@ class _Clip:
             self._popped += 1
             if frame is not self._popped_frame:
                 self._popped_frame, picture = frame, _unpack(frame.picture)
-                self._shown = picture if self.raw else draw_text(enlarge(picture), frame.text, frame.color)
+                self._shown = picture if self.raw else add_caption(enlarge(picture), frame.text, frame.color)
         return self._shown
 
 

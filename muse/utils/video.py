@@ -21,6 +21,8 @@ from muse.utils.files import publish
 
 #: What lies between tiled frames, on pictures light and dark.
 GAP_GREY = 150
+#: What lies behind text.
+_DARK = 30
 #: Pictures are enlarged to at least so many pixels a side, so that what is written on them can be read ...
 _READABLE = 224
 #: ... but to no more than so many.
@@ -231,16 +233,30 @@ def draw_text(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 
         text: One line.
         color: Of the letters, RGB.
     """
+    check_frame(frame, "draw_text")
+    return _write(frame, text, color, _text_size(frame))
+
+
+def add_caption(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
+    """Returns `frame` under a dark bar with a line of text, so that nothing of the picture is hidden; the rest as for `draw_text`."""
+    check_frame(frame, "add_caption")
+    bar = np.full((_text_size(frame) + 8, frame.shape[1], 3), _DARK, np.uint8)
+    return _write(np.concatenate([bar, frame]), text, color, _text_size(frame))
+
+
+def _text_size(frame: np.ndarray) -> int:
+    return max(9, min(16, frame.shape[0] // 16))
+
+
+def _write(frame: np.ndarray, text: str, color: tuple[int, int, int], size: int) -> np.ndarray:
     from PIL import Image, ImageDraw, ImageFont
 
-    check_frame(frame, "draw_text")
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image)
-    size = max(9, min(16, frame.shape[0] // 16))
     length = draw.textlength(text, font=ImageFont.load_default(size=size))
     font = ImageFont.load_default(size=max(7, size * min(1, (frame.shape[1] - 8) / max(1, length))))
     left, top, right, bottom = draw.textbbox((4, 2), text, font=font)
-    draw.rectangle((left - 4, top - 2, right + 3, bottom + 2), fill=(30, 30, 30))
+    draw.rectangle((left - 4, top - 2, right + 3, bottom + 2), fill=(_DARK, _DARK, _DARK))
     draw.text((4, 2), text, font=font, fill=color)
     return np.asarray(image).copy()
 

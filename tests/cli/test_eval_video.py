@@ -63,7 +63,7 @@ def test_it_finds_what_eval_finds_and_says_where_the_video_is(experiment, capsys
     assert [line for line in shown if line.split()[0] in same] == [line for line in plain if line.split()[0] in same]
     frames = list(read_video(video))
     longest = max(json.loads(line)["length"] for line in again.splitlines())
-    assert len(frames) == longest + 1 + 20 and frames[0].shape == (808, 1212, 3)
+    assert len(frames) == longest + 1 + 20 and frames[0].shape == (2 * 424 + 4, 3 * 400 + 8, 3)
 
 
 def test_a_video_and_a_dataset_in_one_evaluation(experiment, capsys):
@@ -83,10 +83,10 @@ def test_a_video_and_a_dataset_in_one_evaluation(experiment, capsys):
     for record, first in zip(records, data.ends - np.diff(data.ends, prepend=0), strict=True):
         assert np.array_equal(env.reset(seed=record["seed"])[0]["image"][0], data.steps["image"][first])
     frames = list(read_video("seen.mp4"))
-    assert frames[0].shape == (256, 516, 3)
+    assert frames[0].shape == (24 + 256, 256 + 4 + 256, 3)
     assert len(frames) == sum(max(record["length"] for record in pair) + 1 + 20 for pair in (records[:2], records[2:]))
-    shrunk = frames[0][32:, :256].astype(float).reshape(56, 4, 64, 4, 3).mean(axis=(1, 3))
-    assert np.abs(shrunk - data.steps["image"][0][8:]).mean() < 4
+    shrunk = frames[0][24:, :256].astype(float).reshape(64, 4, 64, 4, 3).mean(axis=(1, 3))
+    assert np.abs(shrunk - data.steps["image"][0]).mean() < 4
     dataset = NpDataset(AttrDict(file="data/seen.muse", horizon=2, batch_size=3), EnvSpec.from_dict(data.meta["spec"]))
     assert dataset.get_batch(np.arange(3))[0]["image"].shape == (3, 2, 64, 64, 3)
 

@@ -18,7 +18,7 @@ SEEDS = range(7)
 
 
 def point_mass(count, **options):
-    params = AttrDict(cls=PointMassEnv, num_steps=15, num_obstacles=1, **options)
+    params = AttrDict(cls=PointMassEnv, num_steps=30, num_obstacles=1, min_distance=0.1, **options)
     return VectorEnv(AttrDict(num_envs=count), params, make_env_spec(PointMassEnv, params))
 
 
@@ -55,7 +55,7 @@ def test_rendered_pictures_are_those_before_each_action(tmp_path):
     episodes = record(tmp_path / "seen.npz", env, seeds=[5, 6, 7])
     data = read_file(tmp_path / "seen.npz")
     assert data.steps["image"].shape == (sum(map(len, episodes)), 400, 400, 3)
-    alone = make(PointMassEnv, AttrDict(num_steps=15, num_obstacles=1))
+    alone = make(PointMassEnv, AttrDict(num_steps=30, num_obstacles=1, min_distance=0.1))
     for number, episode in enumerate(episodes):
         alone.reset(seed=episode.seed)
         for row, action in enumerate(episode.inputs["action"], start=int(data.ends[number]) - len(episode)):
@@ -82,7 +82,7 @@ def test_a_loop_closed_early_leaves_whole_episodes(tmp_path):
     recorder = PictureRecorder(lambda spec: EpisodeWriter(path, spec))
     loop = RolloutLoop(env, PointMassExpert(AttrDict(), env.env_spec), recorders=[recorder])
     loop.start(list(range(30)))
-    ended = [episode for _ in range(20) for episode in loop.step()]
+    ended = [episode for _ in range(35) for episode in loop.step()]
     assert ended and not path.exists()
     loop.close()
     loop.close()

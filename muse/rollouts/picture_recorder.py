@@ -48,7 +48,7 @@ class PictureRecorder(OrderedRecorder):
 
     def __init__(self, open_dataset: Callable[[EnvSpec], Growing], names: Sequence[str] = ()) -> None:
         super().__init__()
-        self.names = tuple(names)
+        self.names = tuple(dict.fromkeys(names))
         self._open = open_dataset
         self._dataset: Growing | None = None
         self._pictures = Pictures((), "PictureRecorder")

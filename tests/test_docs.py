@@ -27,7 +27,7 @@ RUN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "muse" / "README.md"
 PAGES = [*RUN, ROOT / "configs" / "README.md", ROOT / "CHANGELOG.md"]
 TRAINING = ("goal_train", "train")
 #: Flag of a verb -> its value in a test. 11 episodes are enough for one of holdout.
-FLAGS = {"--max_eps": {"collect": 11, "eval": 3, "replay": 2}, "--episodes": {"compare": 3}}
+FLAGS = {"--max_eps": {"collect": 11, "eval": 3, "eval_video": 2, "replay": 2}, "--episodes": {"compare": 3}}
 #: Options of the trainer in every training.
 TRAINER = {
     "--max_steps": 6,

@@ -14,6 +14,7 @@ VERBS = {
     "goal_train": ("muse.cli.goal_train", "train a model, with rollouts in its environment along the way"),
     "train": ("muse.cli.train", "train a model from data alone"),
     "eval": ("muse.cli.evaluate", "evaluate an experiment on seeded episodes"),
+    "eval_video": ("muse.cli.eval_video", "evaluate, and save what was seen: a video, or a dataset of the pictures alone"),
     "collect": ("muse.cli.collect", "roll out a policy and save the episodes as a dataset"),
     "compare": ("muse.cli.compare", "compare two experiments on the same initial states"),
     "resolve": ("muse.cli.resolve", "print what a recipe and a command line come to, and where each value comes from"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,8 +40,7 @@ def show_evaluation(
     checkpoint: Checkpoint | None = None,
     folder: Path | None = None,
     tracked: Mapping[str, float] | None = None,
-    plots: Sequence[Path] = (),
-    video: str | os.PathLike[str] | None = None,
+    files: Sequence[tuple[str, Path]] = (),
 ) -> None:
     """Prints the table of an evaluation.
 
@@ -53,8 +51,7 @@ def show_evaluation(
         checkpoint: The weights.
         folder: Where the results were written.
         tracked: What trackers said of the episodes, by name.
-        plots: Pictures of the training run.
-        video: Where the video was written.
+        files: What else there is to look at, and where it lies.
     """
     rows = [
         (
@@ -76,9 +73,7 @@ def show_evaluation(
     rows += [(name, f"{value:.4g}") for name, value in (tracked or {}).items()]
     if folder is not None:
         rows.append(("results", str(folder)))
-    rows += [("plot", str(path)) for path in plots]
-    if video is not None:
-        rows.append(("video", str(video)))
+    rows += [(label, str(path)) for label, path in files]
     print_table(rows)
 
 

@@ -10,7 +10,7 @@ while True:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from muse.envs.vector_row import DONE, Errors, Source, SyncRows, action_dtype
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument, BaseClass, add_note, own_options
 from muse.utils.attrdicts import Batch, flatten, has, nest
+from muse.utils.errors import nearest
 
 __all__ = ["EnvFailure", "VectorEnv"]
 
@@ -225,6 +226,20 @@ class VectorEnv(BaseClass):
         """Returns a picture `(Y, X, 3)` uint8 for each row, None for those that `rows` leaves out or that have none."""
         pictures = self._call("render", rows)
         return [pictures.get(i) for i in range(self.num_envs)]
+
+    def observe(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Returns the last observation of each env by name, leaves `(B, *shape)`, with zeros for rows that failed.
+
+        Raises:
+            EnvError: For a name that is no observation.
+        """
+        names, there = tuple(names), self.env_spec.observation_names
+        for name in names:
+            if name not in there:
+                raise EnvError(
+                    f"VectorEnv.observe: '{name}'", f"no observation{nearest(name, there)}", "one of " + ", ".join(there)
+                )
+        return {name: self._records[name].copy() for name in names}
 
     def close(self) -> None:
         """Closes the envs and ends their processes. May be called twice."""

@@ -143,6 +143,11 @@ class ExperimentFileManager:
         """Pictures of the run."""
         return self.exp_dir / "plots"
 
+    @property
+    def videos_dir(self) -> Path:
+        """Videos of evaluations."""
+        return self.exp_dir / "videos"
+
     def new_eval_dir(self) -> Path:
         """Returns a path for one evaluation, `eval/<time>`, that no other has."""
         stamp = time.strftime("%Y%m%d-%H%M%S")

@@ -1,4 +1,4 @@
-"""Episodes as a video: several at once, tiled, with their step and success written on them."""
+"""Episodes as a video: several at once, tiled, with their step and success written above them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import io
 import logging
 import os
 from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from muse.envs.vector_env import VectorEnv
+from muse.rollouts.pictures import Pictures
 from muse.rollouts.recorder import Recorder
 from muse.specs import Episode
-from muse.utils.video import GAP_GREY, VideoError, VideoWriter, draw_text, tile_frames
+from muse.utils.video import GAP_GREY, VideoError, VideoWriter, add_caption, enlarge, tile_frames
 
 _log = logging.getLogger(__name__)
 
 _WHITE, _GREEN, _RED = (255, 255, 255), (120, 230, 140), (255, 130, 120)
 #: Quality of frames that wait for others; better than what the video keeps of them.
 _JPEG_QUALITY = 92
+#: Smaller frames wait as they are: they are enlarged, and show whatever they lose [bytes].
+_SMALL = 2**18
 #: How long the last frame of an episode stays [s].
 _HOLD = 1.0
 
@@ -28,28 +33,38 @@ class VideoRecorder(Recorder):
 
     `tile` episodes play at a time, each from its first frame on, in a grid; an episode that is over shows its last frame, with
     its success, until all of them are over and the next ones begin. Frames are written as soon as every episode of the grid has
-    come so far; until then they wait as JPEGs, so that the video is the same whatever the number of envs.
+    come so far; until then they wait, compressed, so that the video is the same whatever the number of envs.
 
     Args:
         path: The file; ends in `.mp4`.
         fps: Frames, and so steps of an env, per second [1/s].
         episodes: Episodes to record.
         tile: Episodes that play at a time; all, but at most nine, when 0.
+        image_names: Observations that hold pictures, shown beside one another; none: what the env renders.
+        raw: Show pictures as they are. Otherwise small ones are enlarged, and episode, step and success written above them.
 
     Raises:
         VideoError: For numbers that make no video; while recording, when the env has no picture.
     """
 
-    def __init__(self, path: str | os.PathLike[str], fps: float = 20.0, episodes: int = 4, tile: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        fps: float = 20.0,
+        episodes: int = 4,
+        tile: int = 0,
+        image_names: Sequence[str] = (),
+        raw: bool = False,
+    ) -> None:
         if episodes < 1 or tile < 0:
             raise VideoError(
                 f"VideoRecorder: {path}", f"{episodes} episodes, {tile} at a time", "at least 1 episode, and a tile of 0 or more"
             )
-        self.path, self.fps, self.episodes = path, fps, episodes
+        self.path, self.fps, self.episodes, self.raw = path, fps, episodes, raw
         self.tile = min(tile or 9, episodes)
-        self._hold = max(1, round(_HOLD * fps))
         self._writer = VideoWriter(path, fps)
-        self._env: VectorEnv | None = None
+        self._hold = max(1, round(_HOLD * fps))
+        self._pictures = Pictures(image_names, f"VideoRecorder: {path}")
         self._clips: dict[int, _Clip] = {}
         self._recorded: dict[int, int] = {}
         self._page = 0
@@ -57,23 +72,21 @@ class VideoRecorder(Recorder):
     def start(self, env: VectorEnv) -> None:
         """Begins a new file of the same name; that of an earlier queue is finished first."""
         self.close()
-        self._env, self._clips, self._recorded, self._page = env, {}, {}, 0
+        self._pictures.start(env)
+        self._clips, self._recorded, self._page = {}, {}, 0
         self._writer = VideoWriter(self.path, self.fps)
 
     def begin(self, row: int, index: int, seed: int | None) -> None:
         """Takes the first frame of an episode."""
         if index < self.episodes:
-            assert self._env is not None, "start comes before begin"
             self._recorded[row] = index
-            self._clips.setdefault(index, _Clip(index))
-            self._take(np.arange(self._env.num_envs) == row)
+            self._clips.setdefault(index, _Clip(index, self.raw))
+            self._take([row])
 
     def step(self, rows: np.ndarray) -> None:
         """Takes a frame of every recorded episode that was stepped."""
-        recorded = rows.copy()
-        for row in range(len(rows)):
-            recorded[row] &= row in self._recorded
-        if recorded.any():
+        recorded = [row for row in np.flatnonzero(rows).tolist() if row in self._recorded]
+        if recorded:
             self._take(recorded)
             self._write_ready()
 
@@ -89,7 +102,7 @@ class VideoRecorder(Recorder):
         """Waits for the episode's next attempt, or shows how far it came."""
         if index < self.episodes:
             self._recorded.pop(row, None)
-            clip = self._clips.setdefault(index, _Clip(index))
+            clip = self._clips.setdefault(index, _Clip(index, self.raw))
             if is_lost:
                 clip.finish("crashed", _RED, self._hold)
                 self._write_ready()
@@ -108,17 +121,8 @@ class VideoRecorder(Recorder):
             self._writer.close()
             _log.info("wrote %s", self.path)
 
-    def _take(self, rows: np.ndarray) -> None:
-        assert self._env is not None, "start comes before a frame"
-        frames = self._env.render(rows)
-        for row in np.flatnonzero(rows).tolist():
-            frame = frames[row]
-            if row in self._env.failures:
-                continue  # The loop says what becomes of the episode.
-            if frame is None:
-                raise VideoError(
-                    f"VideoRecorder: {self.path}", "the env has no picture", "an env whose render() returns (Y, X, 3) uint8"
-                )
+    def _take(self, rows: list[int]) -> None:
+        for row, frame in self._pictures.take(rows).items():
             self._clips[self._recorded[row]].add(frame)
 
     def _write_ready(self, is_last: bool = False) -> None:
@@ -140,16 +144,24 @@ class VideoRecorder(Recorder):
             self._writer.add(tile_frames(shown) if self.tile > 1 else shown[0])
 
 
+class _Frame(NamedTuple):
+    """A frame that waits: its picture, compressed, and what will be written above it."""
+
+    picture: bytes
+    text: str
+    color: tuple[int, int, int]
+
+
 class _Clip:
     """The frames of one episode that wait to be written."""
 
-    def __init__(self, index: int) -> None:
-        self.index = index
+    def __init__(self, index: int, raw: bool) -> None:
+        self.index, self.raw = index, raw
         self.is_over = False
-        self._waiting: deque[bytes] = deque()
-        self._plain: np.ndarray | None = None
+        self._waiting: deque[_Frame] = deque()
+        self._last = b""
+        self._popped_frame: _Frame | None = None
         self._shown: np.ndarray | None = None
-        self._shown_data = b""
         self._steps = -1
         self._popped = 0
 
@@ -163,9 +175,9 @@ class _Clip:
 
     def add(self, frame: np.ndarray) -> None:
         self._steps += 1
-        self._plain = frame
+        self._last = _pack(frame)
         if self._steps >= self._popped:
-            self._waiting.append(_to_jpeg(draw_text(frame, f"episode {self.index}  step {self._steps}")))
+            self._waiting.append(_Frame(self._last, f"episode {self.index}  step {self._steps}", _WHITE))
 
     def rewind(self) -> None:
         """Begins the episode again. Its frames that are written already will come again, and are not written twice."""
@@ -174,31 +186,35 @@ class _Clip:
 
     def finish(self, word: str, color: tuple[int, int, int], hold: int) -> None:
         """Adds the last frame once more, with how it ended on it, and holds it; nothing for an episode without a frame."""
-        if self._plain is not None:
-            last = _to_jpeg(draw_text(self._plain, f"episode {self.index}  step {self._steps}  {word}", color))
+        if self._last:
+            last = _Frame(self._last, f"episode {self.index}  step {self._steps}  {word}", color)
             self._waiting.extend([last] * hold)
         self.is_over = True
 
     def pop(self) -> np.ndarray | None:
         """Returns the next frame; the last one again when there is none; None before the first."""
         if self._waiting:
-            data = self._waiting.popleft()
+            frame = self._waiting.popleft()
             self._popped += 1
-            if data is not self._shown_data:
-                self._shown_data, self._shown = data, _from_jpeg(data)
+            if frame is not self._popped_frame:
+                self._popped_frame, picture = frame, _unpack(frame.picture)
+                self._shown = picture if self.raw else add_caption(enlarge(picture), frame.text, frame.color)
         return self._shown
 
 
-def _to_jpeg(frame: np.ndarray) -> bytes:
+def _pack(frame: np.ndarray) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    if frame.nbytes < _SMALL:
+        Image.fromarray(frame).save(buffer, "PNG", compress_level=1)
+    else:
+        Image.fromarray(frame).save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return buffer.getvalue()
 
 
-def _from_jpeg(data: bytes) -> np.ndarray:
+def _unpack(picture: bytes) -> np.ndarray:
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(picture)) as image:
         return np.asarray(image)

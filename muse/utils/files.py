@@ -115,3 +115,12 @@ def _exchange(first: Path, second: Path) -> bool:
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE: man 2 rename
     return rename is not None and rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises `OSError` where no file could be made at `path`, nor the folders that lead to it. Makes nothing itself."""
+    folder = Path(path).absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder):
+        pass

@@ -21,6 +21,12 @@ from muse.utils.files import publish
 
 #: What lies between tiled frames, on pictures light and dark.
 GAP_GREY = 150
+#: What lies behind text.
+_DARK = 30
+#: Pictures are enlarged to at least so many pixels a side, so that what is written on them can be read ...
+_READABLE = 224
+#: ... but to no more than so many.
+_LARGEST = 1024
 
 
 class VideoError(MuseError):
@@ -47,7 +53,7 @@ class VideoWriter:
         self.path, self.fps, self.quality = Path(path), fps, quality
         if self.path.suffix != ".mp4":
             raise VideoError(str(path), f"ends in '{self.path.suffix}'", "a name that ends in '.mp4'")
-        if not fps > 0:
+        if not 0 < fps < math.inf:
             raise VideoError(f"{path}: fps", str(fps), "a positive number of frames per second")
         self.frames = 0
         self._shape: tuple[int, ...] = ()
@@ -182,22 +188,75 @@ def tile_frames(frames: Sequence[np.ndarray], columns: int = 0, gap: int = 4) ->
     return tiled
 
 
+def is_picture(shape: Sequence[int], dtype: Any) -> bool:
+    """Whether an array of this shape and type is one picture: `(Y, X, 1)`, `(Y, X, 3)` or `(Y, X, 4)` uint8."""
+    return len(shape) == 3 and shape[2] in (1, 3, 4) and 0 not in shape and np.dtype(dtype) == np.uint8
+
+
+def fit_picture(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Returns a picture as a frame `(height, width, 3)`: enlarged by the largest whole factor that fits, on grey where that leaves room.
+
+    Args:
+        picture: See `is_picture`; a fourth channel is left out.
+        height, width: At least those of the picture.
+    """
+    frame = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
+    frame = _repeat(frame, min(height // frame.shape[0], width // frame.shape[1]))
+    if frame.shape[:2] == (height, width):
+        return frame
+    fitted = np.full((height, width, 3), GAP_GREY, np.uint8)
+    fitted[: frame.shape[0], : frame.shape[1]] = frame
+    return fitted
+
+
+def lay_beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns one frame with pictures (see `is_picture`) in a row; smaller ones are enlarged where that fits."""
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
+    return tile_frames(
+        [fit_picture(picture, height, width) for picture in pictures], columns=len(pictures), gap=1 + height // 128
+    )
+
+
+def enlarge(frame: np.ndarray) -> np.ndarray:
+    """Returns a small frame enlarged by a whole factor, so that what is written on it can be read; a large one as it is."""
+    height, width, _ = frame.shape
+    return _repeat(frame, max(1, min(math.ceil(_READABLE / min(height, width)), _LARGEST // max(height, width))))
+
+
 def draw_text(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
     """Returns `frame` with a line of text in its upper left corner, on a dark bar so that it can be read on any picture.
+
+    Letters are smaller where the line would be too long.
 
     Args:
         frame: `(Y, X, 3)` uint8; not changed.
         text: One line.
         color: Of the letters, RGB.
     """
+    check_frame(frame, "draw_text")
+    return _write(frame, text, color, _text_size(frame))
+
+
+def add_caption(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
+    """Returns `frame` under a dark bar with a line of text, so that nothing of the picture is hidden; the rest as for `draw_text`."""
+    check_frame(frame, "add_caption")
+    bar = np.full((_text_size(frame) + 8, frame.shape[1], 3), _DARK, np.uint8)
+    return _write(np.concatenate([bar, frame]), text, color, _text_size(frame))
+
+
+def _text_size(frame: np.ndarray) -> int:
+    return max(9, min(16, frame.shape[0] // 16))
+
+
+def _write(frame: np.ndarray, text: str, color: tuple[int, int, int], size: int) -> np.ndarray:
     from PIL import Image, ImageDraw, ImageFont
 
-    check_frame(frame, "draw_text")
-    font = ImageFont.load_default(size=max(9, min(16, frame.shape[0] // 16)))
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image)
+    length = draw.textlength(text, font=ImageFont.load_default(size=size))
+    font = ImageFont.load_default(size=max(7, size * min(1, (frame.shape[1] - 8) / max(1, length))))
     left, top, right, bottom = draw.textbbox((4, 2), text, font=font)
-    draw.rectangle((left - 4, top - 2, right + 3, bottom + 2), fill=(30, 30, 30))
+    draw.rectangle((left - 4, top - 2, right + 3, bottom + 2), fill=(_DARK, _DARK, _DARK))
     draw.text((4, 2), text, font=font, fill=color)
     return np.asarray(image).copy()
 
@@ -210,6 +269,10 @@ def check_frame(frame: np.ndarray, where: str, shape: tuple[int, ...] | None = N
         raise VideoError(where, got, "an array (Y, X, 3) uint8")
     if shape is not None and frame.shape != tuple(shape):
         raise VideoError(where, f"shape {frame.shape}", f"shape {tuple(shape)}, as the first frame has")
+
+
+def _repeat(frame: np.ndarray, times: int) -> np.ndarray:
+    return frame if times == 1 else frame.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _pad_to_even(frame: np.ndarray) -> np.ndarray:

@@ -341,7 +341,9 @@ def test_every_spelling_runs(words):
     assert (done.returncode, done.stdout, done.stderr) == (0, "point_mass/b256_h10_scripted_200_bc-l2-ns_lstm-hs64-ps0\n", "")
 
 
-@pytest.mark.parametrize("script", ["goal_train", "train", "eval", "collect", "resolve", "tests/load_batches", "compare"])
+@pytest.mark.parametrize(
+    "script", ["goal_train", "train", "eval", "eval_video", "collect", "resolve", "tests/load_batches", "compare"]
+)
 def test_every_script_has_help(script, capsys):
     verb = script.rpartition("/")[2]
     with pytest.raises(SystemExit) as info:

@@ -342,3 +342,15 @@ def test_integer_actions_given_as_floats_are_rounded():
 def test_muse_errors_survive_pickling():
     error = pickle.loads(pickle.dumps(EnvError("where", "got", "expected", "hint")))
     assert str(error) == "where: got; expected expected\n  try: hint"
+
+
+@pytest.mark.parametrize("mode", ["sync", "process"])
+def test_the_last_observations_can_be_asked_for(mode):
+    with contextlib.closing(vector(FAKE, 2, mode)) as env:
+        obs, _ = env.reset(seeds=[1, 2])
+        seen = env.observe(["image", "position"])
+        assert list(seen) == ["image", "position"] and all(np.array_equal(seen[name], obs[name]) for name in seen)
+        seen["image"][:] = 7
+        assert np.array_equal(env.observe(["image"])["image"], obs["image"])
+        with pytest.raises(EnvError, match=r"observe: 'imag': no observation \(did you mean 'image'\?\)"):
+            env.observe(["imag"])

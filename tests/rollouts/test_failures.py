@@ -8,6 +8,8 @@ from attrdict import AttrDict as d
 from unruly_env import IN_PROCESS, SAYS, UnrulyEnv, attempts
 
 from muse.cli.report import show_evaluation
+from muse.datasets.episode_writer import EpisodeWriter
+from muse.datasets.loading import read_file
 from muse.datasets.np_dataset import NpDataset
 from muse.envs.env import EnvError, make, make_env_spec
 from muse.envs.vector_env import VectorEnv
@@ -15,6 +17,7 @@ from muse.policies.random_policy import RandomPolicy
 from muse.rollouts.compare import compare
 from muse.rollouts.evaluation import evaluate, load_evaluation
 from muse.rollouts.loop import RolloutError, RolloutLoop, rollout, run_episodes
+from muse.rollouts.picture_recorder import PictureRecorder
 from muse.rollouts.recorder import Recorder
 from muse.rollouts.recorders import DatasetRecorder, OrderedRecorder, VideoRecorder
 from muse.testing.fake_env import FakeEnv
@@ -80,6 +83,22 @@ def test_a_failure_in_any_call_changes_no_episode_and_no_video(mode, trouble, wh
     assert_same(run(env, recorders=[videos[1]]), undisturbed)
     assert [len(attempts(tmp_path, SEEDS[i])) for i in (0, 3)] == [3, 3]
     assert videos[0].path.read_bytes() == videos[1].path.read_bytes()
+
+
+@pytest.mark.parametrize("where", ["reset", "step", "is_success", "render"])
+@pytest.mark.parametrize(("mode", "trouble"), [("process", "kill"), ("sync", "error")])
+def test_a_failure_changes_no_dataset_of_pictures(mode, trouble, where, tmp_path):
+    def film(name, env):
+        run(env, recorders=[PictureRecorder(lambda spec: EpisodeWriter(tmp_path / name, spec))])
+        return read_file(tmp_path / name)
+
+    one = film("one.npz", unruly("", 2))
+    other = film("other.npz", unruly(tmp_path, 2, mode, trouble, where=where, seeds=[SEEDS[0], SEEDS[3]], times=2))
+    assert [len(attempts(tmp_path, SEEDS[i])) for i in (0, 3)] == [3, 3]
+    assert np.array_equal(one.ends, other.ends) and np.array_equal(one.steps["image"], other.steps["image"])
+    assert np.array_equal(one.onetime["final/success"], other.onetime["final/success"])
+    given_up = film("less.npz", unruly(tmp_path, 2, where=where, seeds=[SEEDS[5]], times=99))
+    assert len(given_up.ends) == len(one.ends) - 1 == len(SEEDS) - 1
 
 
 @pytest.mark.parametrize("tile", [1, 3])

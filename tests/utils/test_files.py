@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from muse.utils.files import atomic_write
+from muse.utils.files import atomic_write, check_writable
 
 
 def test_the_file_appears_whole(tmp_path):
@@ -58,3 +58,11 @@ def test_a_kill_leaves_a_whole_file(tmp_path, delay):
     child.wait()
     content = path.read_bytes()
     assert len(content) == 1_000_000 and len(set(content)) == 1
+
+
+def test_what_can_be_written_is_known_beforehand(tmp_path):
+    check_writable(tmp_path / "new" / "deeper" / "a.bin")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError):
+        check_writable(tmp_path / "file" / "a.bin")

@@ -3,7 +3,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse.utils.video import GAP_GREY, VideoError, VideoWriter, draw_text, read_video, tile_frames, write_video
+from muse.utils.video import (
+    GAP_GREY,
+    VideoError,
+    VideoWriter,
+    add_caption,
+    draw_text,
+    enlarge,
+    is_picture,
+    lay_beside,
+    read_video,
+    tile_frames,
+    write_video,
+)
 
 
 def smooth_frames(count, height, width):
@@ -115,3 +127,50 @@ def test_text_is_drawn_in_the_corner_and_nowhere_else():
     corner = drawn[:20, :60].astype(int)
     assert (corner[..., 1] - corner[..., 0]).max() > 150, "letters of the colour"
     assert not np.array_equal(drawn, draw_text(frame, "step 4", (0, 255, 0)))
+
+
+@pytest.mark.parametrize("shape", [(224, 224, 3), (400, 300, 3), (40, 60, 3)])
+def test_a_caption_hides_nothing_of_the_picture(shape):
+    frame = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    captioned = add_caption(frame, "episode 100  step 1000  success", (0, 255, 0))
+    bar = captioned[: -shape[0]]
+    assert np.array_equal(captioned[len(bar) :], frame) and 17 <= len(bar) <= 24
+    assert (bar[..., 1].astype(int) - bar[..., 0]).max() > 100, "letters of the colour"
+    assert shape[1] < 100 or np.all(bar[:, -3:] == 30), "the whole line is there"
+
+
+def test_small_frames_are_enlarged_by_whole_factors():
+    for shape, times in (
+        ((64, 64), 4),
+        ((84, 84), 3),
+        ((223, 400), 2),
+        ((224, 224), 1),
+        ((400, 600), 1),
+        ((8, 400), 2),
+        ((10, 2000), 1),
+    ):
+        frame = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+        large = enlarge(frame)
+        assert large.shape == (shape[0] * times, shape[1] * times, 3) and np.array_equal(large[::times, ::times], frame)
+
+
+def test_pictures_beside_one_another_keep_their_colours():
+    colour, grey, cut = (
+        np.full((size, 6, channels), value, np.uint8) for size, channels, value in ((6, 3, 9), (2, 1, 50), (6, 4, 90))
+    )
+    colour[..., 0] = 200
+    frame = lay_beside([colour, grey[:, :3], cut])
+    assert frame.shape == (6, 6 + 1 + 6 + 1 + 6, 3)
+    assert np.all(frame[:, :6] == (200, 9, 9)) and np.all(frame[:, 14:] == 90)
+    assert np.all(frame[:4, 7:13] == 50) and np.all(frame[4:, 7:13] == GAP_GREY)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "is_one"),
+    [
+        ((4, 5, 3), np.uint8, True), ((4, 5, 1), np.uint8, True), ((4, 5, 4), "uint8", True), ((3, 4, 5), np.uint8, False),
+        ((4, 5), np.uint8, False), ((4, 5, 3), np.float32, False), ((0, 5, 3), np.uint8, False),
+    ],
+)  # fmt: skip
+def test_what_a_picture_is(shape, dtype, is_one):
+    assert is_picture(shape, dtype) == is_one

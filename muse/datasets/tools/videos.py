@@ -12,10 +12,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.tools.success import success_of
 from muse.utils.errors import nearest
-from muse.utils.video import GAP_GREY, VideoWriter, draw_text, tile_frames
-
-#: Smaller pictures are enlarged by whole factors to at least so many rows, so that what is written on them can be read.
-_MIN_HEIGHT = 224
+from muse.utils.video import VideoWriter, draw_text, enlarge, fit_picture, is_picture, tile_frames
 
 
 def picture_names(data: EpisodeData) -> list[str]:
@@ -80,23 +77,9 @@ def _frames(data: EpisodeData, number: int, cameras: Sequence[str]) -> Iterator[
         for i, name in enumerate(cameras):
             words = [step] if i == 0 else []
             words += [name] if len(cameras) > 1 else []
-            tiles.append(draw_text(_tile(data.steps[name][row], height, width), "  ".join(words)))
+            tiles.append(draw_text(enlarge(fit_picture(np.asarray(data.steps[name][row]), height, width)), "  ".join(words)))
         yield tile_frames(tiles) if len(tiles) > 1 else tiles[0]
 
 
-def _tile(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Returns a picture in three colours, on grey where others are larger, enlarged where it is small."""
-    picture = np.asarray(picture)
-    picture = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
-    fits = max(1, min(height // picture.shape[0], width // picture.shape[1]))
-    picture = picture.repeat(fits, axis=0).repeat(fits, axis=1)
-    if picture.shape[:2] != (height, width):
-        padded = np.full((height, width, 3), GAP_GREY, np.uint8)
-        padded[: picture.shape[0], : picture.shape[1]] = picture
-        picture = padded
-    times = max(1, -(-_MIN_HEIGHT // height))
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
-
-
 def _is_picture(array: np.ndarray) -> bool:
-    return array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] in (1, 3, 4) and 0 not in array.shape[1:]
+    return is_picture(array.shape[1:], array.dtype)

@@ -1,0 +1,139 @@
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from attrdict import AttrDict
+
+from muse.datasets.dataset import DataError
+from muse.datasets.episode_writer import EpisodeWriter
+from muse.datasets.loading import read_file
+from muse.datasets.np_dataset import NpDataset
+from muse.specs import EnvSpec, Episode
+from muse.specs.env_spec import SpecError
+
+SPEC = EnvSpec(
+    AttrDict(
+        names_shapes_limits_dtypes=[
+            ("ego", (2,), (0, 1), np.float32),
+            ("image", (8, 9, 3), (0, 255), np.uint8),
+            ("size", (), (0, 1), np.float32),
+            ("final/success", (1,), (0, 1), bool),
+        ],
+        observation_names=["ego", "image"],
+        param_names=["size"],
+        final_names=["final/success"],
+    )
+)
+
+
+def make_episode(seed, length=None, **changed):
+    rng = np.random.default_rng(seed)
+    length = length or int(rng.integers(1, 9))
+    steps = {"ego": rng.random((length, 2), np.float32), "image": rng.integers(0, 256, (length, 8, 9, 3)).astype(np.uint8)}
+    onetime = {"size": np.float32(rng.random()), "final": {"success": np.array([seed % 2 == 0])}}
+    done = np.arange(1, length + 1) == length
+    return Episode(AttrDict({**steps, **changed}), AttrDict(done=done), AttrDict(onetime))
+
+
+@pytest.mark.parametrize("part_bytes", [1, 3000, 2**26])
+@pytest.mark.parametrize("ending", [".npz", ".muse"])
+def test_what_is_written_is_what_a_dataset_would_write(tmp_path, ending, part_bytes):
+    writer = EpisodeWriter(tmp_path / f"one{ending}", SPEC, {"note": "x"}, part_bytes)
+    dataset = NpDataset(AttrDict(output_file=str(tmp_path / f"other{ending}"), horizon=1), SPEC)
+    dataset.meta["note"] = "x"
+    for seed in range(12):
+        writer.add_episode(make_episode(seed))
+        dataset.add_episode(make_episode(seed))
+    writer.save()
+    dataset.save()
+    one, other = (read_file(tmp_path / f"{name}{ending}") for name in ("one", "other"))
+    assert np.array_equal(one.ends, other.ends) and one.meta == other.meta and writer.num_episodes == 12
+    for kind in ("steps", "onetime"):
+        ours, theirs = getattr(one, kind), getattr(other, kind)
+        assert ours.keys() == theirs.keys()
+        assert all(np.array_equal(ours[name], theirs[name]) and ours[name].dtype == theirs[name].dtype for name in ours)
+
+
+def test_a_folder_takes_no_memory_for_what_is_written(tmp_path):
+    writer = EpisodeWriter(tmp_path / "a.muse", SPEC, part_bytes=5000)
+    for seed in range(40):
+        writer.add_episode(make_episode(seed))
+        assert writer._held_bytes < 5000 and len(writer._held) <= 24
+    writer.save()
+    assert not writer._held and len(read_file(tmp_path / "a.muse").ends) == 40
+
+
+def test_saving_twice_writes_once_and_adding_goes_on(tmp_path):
+    for name in ("a.npz", "a.muse"):
+        writer = EpisodeWriter(tmp_path / name, SPEC)
+        writer.save()
+        assert not (tmp_path / name).exists()
+        for number in range(1, 4):
+            writer.add_episode(make_episode(number))
+            writer.save()
+            writer.save()
+            assert len(read_file(tmp_path / name).ends) == number
+
+
+def test_the_old_dataset_is_replaced_as_a_whole(tmp_path):
+    for name in ("a.npz", "a.muse"):
+        for lengths in ((3, 4, 5), (2,)):
+            writer = EpisodeWriter(tmp_path / name, SPEC)
+            for length in lengths:
+                writer.add_episode(make_episode(0, length))
+            writer.save()
+        assert read_file(tmp_path / name).ends.tolist() == [2]
+
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = [sys.argv[2]]
+from test_episode_writer import SPEC, EpisodeWriter, make_episode
+writer = EpisodeWriter(sys.argv[1], SPEC, part_bytes=1)
+for seed in range(5):
+    writer.add_episode(make_episode(seed))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_program_leaves_the_episodes_that_it_wrote(tmp_path):
+    words = [sys.executable, "-c", KILLED, str(tmp_path / "a.muse"), os.path.dirname(__file__)]
+    assert subprocess.run(words, check=False, timeout=60).returncode == -signal.SIGKILL
+    data = read_file(tmp_path / "a.muse")
+    assert np.array_equal(data.steps["ego"], np.concatenate([make_episode(seed).inputs["ego"] for seed in range(5)]))
+
+
+def test_what_does_not_fit_is_refused_and_the_rest_is_written(tmp_path):
+    writer = EpisodeWriter(tmp_path / "a.npz", SPEC)
+    writer.add_episode(make_episode(0, 3))
+    with pytest.raises(SpecError, match=r"a.npz: episode 1: 'ego': shape \(3, 1\)"):
+        writer.add_episode(make_episode(1, 3, ego=np.zeros((3, 1), np.float32)))
+    with pytest.raises(DataError, match=r"a.npz: episode 1: 'ego': NaN or infinity in row 1"):
+        writer.add_episode(make_episode(1, 3, ego=np.array([[0, 0], [0, np.nan], [0, 0]], np.float32)))
+    writer.save()
+    assert read_file(tmp_path / "a.npz").ends.tolist() == [3]
+    with pytest.raises(DataError, match=r"expected a .npz file or a .muse folder"):
+        EpisodeWriter(tmp_path / "a.mp4", SPEC)
+
+
+def test_two_writers_of_one_folder_are_noticed(tmp_path):
+    one, other = (EpisodeWriter(tmp_path / "a.muse", SPEC) for _ in range(2))
+    for writer in (one, other):
+        writer.add_episode(make_episode(0))
+        writer.save()
+    other.add_episode(make_episode(1))
+    other.save()
+    one.add_episode(make_episode(2))
+    with pytest.raises(DataError, match="2 episodes; expected the 1 written so far"):
+        one.save()
+
+
+def test_an_archive_larger_than_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("muse.datasets.episode_writer.physical_memory", lambda: 5000)
+    writer = EpisodeWriter(tmp_path / "a.npz", SPEC)
+    with pytest.raises(DataError, match=r"what fits into memory twice\n  try: a name that ends in .muse"):
+        for seed in range(20):
+            writer.add_episode(make_episode(seed))

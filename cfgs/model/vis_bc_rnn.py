@@ -10,7 +10,7 @@ from cfgs.model import bc_rnn
 from muse.models.vision import VisionEncoder
 
 export = bc_rnn.export & d(
-    exp_name="_vis-{image_encoder/trunk}{image_encoder/img_embed_size}" + bc_rnn.model.exp_name,
+    exp_name="_vis-{image_encoder/trunk}-{image_encoder/img_embed_size}{?image_encoder/frozen:-fz}" + bc_rnn.model.exp_name,
     state_names=[],
     state_encoder_order=["image_encoder"],
     image_encoder=d(

@@ -55,6 +55,9 @@ def test_rates():
             lambda: SingleOptimizer(d(base_scheduler=d(cls=torch.optim.lr_scheduler.ReduceLROnPlateau)), make_model()),
             "optimizer/base_scheduler: <class 'torch.optim.lr_scheduler.ReduceLROnPlateau'>; expected a LearningRate, or a torch scheduler that needs no metric",
         ),
+        (lambda: SingleOptimizer(d(lr_factors=["0:2"]), make_model()), "optimizer: 'lr_factors': '0:2'; expected path=factor, as image_encoder=0.1, with a factor of 0 or more"),
+        (lambda: SingleOptimizer(d(lr_factors=["0=-1"]), make_model()), "optimizer: 'lr_factors': '0=-1'; expected path=factor, as image_encoder=0.1, with a factor of 0 or more"),
+        (lambda: SingleOptimizer(d(lr_factors=["1=2"]), make_model()), "optimizer: 'lr_factors': no parameter to train under '1'; expected a path of 0, 2, or one below it"),
         (lambda: SingleOptimizer(d(), torch.nn.Tanh()), "optimizer: a model without parameters to train; expected at least one that requires a gradient"),
     ],
 )  # fmt: skip
@@ -175,3 +178,34 @@ def test_schedules():
     with pytest.raises(OptionError) as caught:
         schedules_for("train_every_n_steps", 2, [1], 2)
     assert str(caught.value) == "trainer: 'train_every_n_steps_per_dataset': 1 numbers; expected one for each of 2 datasets"
+
+
+@pytest.mark.parametrize("base", [d(cls=torch.optim.SGD, lr=0.1), d(cls=torch.optim.Adam)])
+def test_sub_models_learn_at_rates_of_their_own(base):
+    model, plain = make_model(), make_model()
+    optimizer = SingleOptimizer(d(base_optimizer=base, lr_factors=["0=0.5", "0/bias=0", "2=1"]), model)
+    rate = base.get("lr", 1e-3)
+    assert sorted(optimizer.learning_rates) == pytest.approx([0.0, 0.5 * rate, rate])
+    x = batches(1)[0]
+    optimizer.step(loss_of(model, x))
+    SingleOptimizer(d(base_optimizer=base), plain).step(loss_of(plain, x))
+    first = make_model()
+    for i, name, factor in [(0, "weight", 0.5), (0, "bias", 0.0), (2, "weight", 1.0), (2, "bias", 1.0)]:
+        began, moved, whole = (getattr(m[i], name).detach() for m in (first, model, plain))
+        assert torch.allclose(moved - began, factor * (whole - began), atol=1e-7), name
+
+
+def test_a_schedule_moves_the_rates_of_all_sub_models():
+    model = make_model()
+    rate = d(cls=LinearRate, total_steps=2)
+    optimizer = SingleOptimizer(
+        d(base_optimizer=d(cls=torch.optim.Adam, lr=0.2), base_scheduler=rate, lr_factors=["2=0.1"]), model
+    )
+    assert optimizer.learning_rates == pytest.approx([0.2, 0.02])
+    optimizer.step(loss_of(model, batches(1)[0]))
+    assert optimizer.learning_rates == pytest.approx([0.1, 0.01])
+    other = SingleOptimizer(
+        d(base_optimizer=d(cls=torch.optim.Adam, lr=0.2), base_scheduler=rate, lr_factors=["2=0.1"]), make_model()
+    )
+    other.load_state(optimizer.state())
+    assert other.learning_rates == pytest.approx([0.1, 0.01])

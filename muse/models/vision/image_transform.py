@@ -74,11 +74,6 @@ class ImageTransform(nn.Module):
         self.register_buffer("shift", torch.tensor(list(mean), dtype=torch.float32), persistent=False)
         self.register_buffer("scale", torch.tensor(list(std), dtype=torch.float32), persistent=False)
 
-    @property
-    def draws(self) -> bool:
-        """Whether anything is random while the model learns."""
-        return self.out_size != self.size or any(self.color_jitter) or self.noise_std > 0
-
     def forward(self, images: Tensor) -> Tensor:
         """Computes `(B * H, C, Y', X')` float, channels last in memory, of `(B, H, Y, X, C)` uint8."""
         batch, horizon = images.shape[:2]

@@ -1,6 +1,6 @@
 """Behaviour cloning from pictures alone on the point mass: where the ego, its target and the obstacles are is in the picture.
 
-    python scripts/collect.py --max_eps 200 --save_file data/point_mass/scripted_200_imgs.muse \\
+    python scripts/collect.py --max_eps 100 --save_file data/point_mass/scripted_100_imgs.muse \\
         cfgs/exp_point_mass/vis_bc_rnn.py %policy cfgs/policy/point_mass_expert.py
     python scripts/goal_train.py --no_wandb cfgs/exp_point_mass/vis_bc_rnn.py
 """
@@ -16,7 +16,7 @@ data = np_seq.export & d(file=F("dataset", "data/point_mass/{}.muse".format))
 
 export = bc_rnn.export & d(
     batch_size=32,
-    dataset="scripted_200_imgs",
+    dataset="scripted_100_imgs",
     env_train=d(imgs=True),
     dataset_train=data & d(load_episode_range=[0.0, 0.9]),
     dataset_holdout=data & d(load_episode_range=[0.9, 1.0]),
@@ -27,5 +27,11 @@ export = bc_rnn.export & d(
         image_encoder=d(trunk="conv", crop_frac=1.0),
         action_decoder=d(hidden_size=64),
     ),
-    trainer=d(autocast="bf16", holdout_every_n_steps=100, rollout_train_env_every_n_steps=500),
+    trainer=d(
+        max_steps=1000,
+        autocast="bf16",
+        holdout_every_n_steps=100,
+        rollout_train_env_every_n_steps=250,
+        save_every_n_steps=250,
+    ),
 )

@@ -78,7 +78,7 @@ def test_encoder_and_decoder_may_learn_at_rates_of_their_own(world):
 @pytest.mark.parametrize(
     "recipe, name",
     [
-        ("cfgs/exp_point_mass/vis_bc_rnn.py", "point_mass/b32_h10_scripted_200_imgs_vis-conv-64_bc-l2_lstm-hs64-ps0"),
+        ("cfgs/exp_point_mass/vis_bc_rnn.py", "point_mass/b32_h10_scripted_100_imgs_vis-conv-64_bc-l2_lstm-hs64-ps0"),
         (
             "cfgs/exp_hvs/square/bc_rnn_imgs.py",
             "hvsBlock3D/vis_b16_h10_scripted_square_30k_imgs_vis-resnet18-64_bc-nll-ns_lstm-hs400-ps0-pd5",

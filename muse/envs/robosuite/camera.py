@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from muse.envs.env import EnvError
@@ -68,3 +70,30 @@ class Camera:
         if self._drawing is not None:
             self._drawing.close()
             self._drawing = None
+
+
+def try_camera(seconds: float = 0.5) -> tuple[str, float]:
+    """Draws for a moment: the task Lift, 84x84 pixels.
+
+    Args:
+        seconds: How long, setting up apart [s].
+
+    Returns:
+        What draws, by the name that it gives itself, and how many pictures a second.
+
+    Raises:
+        EnvError: Where this machine cannot draw.
+        MissingExtraError: Where robosuite is not installed.
+    """
+    simulation = Simulation("Lift")
+    simulation.start()
+    camera = Camera(simulation)
+    try:
+        camera.draw("agentview", 84, 84)
+        begin, count = time.perf_counter(), 0
+        while time.perf_counter() - begin < seconds:
+            camera.draw("agentview", 84, 84)
+            count += 1
+        return camera.device, count / (time.perf_counter() - begin)
+    finally:
+        camera.close()

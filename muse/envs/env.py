@@ -80,6 +80,11 @@ class Env(BaseClass, ABC):
         return None
 
     @classmethod
+    def get_cosmetic_params(cls, params: Mapping[str, Any]) -> Sequence[str]:
+        """Returns the names of the options that are cosmetic under `params`: `cosmetic_params`, unless some depend on others."""
+        return cls.cosmetic_params
+
+    @classmethod
     def get_start(cls, params: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any] | None:
         """Returns the presets with which a recorded episode begins again, None where an env cannot be put there.
 

@@ -94,10 +94,11 @@ def env_fingerprint(env_params: Mapping[str, Any]) -> dict[str, Any]:
     """
     cls = env_params["cls"]
     simulators = getattr(cls, "fingerprint_packages", ())
+    cosmetic = cls.get_cosmetic_params(env_params) if hasattr(cls, "get_cosmetic_params") else ()
     return {
         "class": f"{cls.__module__}.{cls.__qualname__}",
         "params": {key: plain_value(value) for key, value in sorted(env_params.items()) if key not in ("cls", "exp_name")},
-        "cosmetic": sorted(set(getattr(cls, "cosmetic_params", ())) & set(env_params)),
+        "cosmetic": sorted(set(cosmetic) & set(env_params)),
         "simulators": {name: package_version(name) for name in simulators},
         "versions": {"muse": muse.__version__, "numpy": package_version("numpy")},
     }

@@ -3,6 +3,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from muse.envs.env import Env
 from muse.experiments.provenance import (
     FingerprintError,
     check_same_env,
@@ -42,7 +43,7 @@ def test_environment_text_lists_versions():
     assert text.startswith("muse ") and "\nnumpy==" in text and "\npython " in text
 
 
-class SomeEnv:
+class SomeEnv(Env):
     fingerprint_packages = ("gymnasium",)
     cosmetic_params = ("render", "color")
 

@@ -64,6 +64,7 @@ class RobosuiteEnv(Env):
         Argument("img_height", type=int, default=84, help="height of the observed pictures", unit="px"),
         Argument("offscreen_camera_name", type=str, default="agentview", help="camera of 'image' and of render()"),
         Argument("offscreen_ego_camera_name", type=str, default="robot0_eye_in_hand", help="camera of 'ego_image'"),
+        Argument("reflections", type=bool, default=True, help="draw what the floor mirrors, as robosuite does; without, pictures take half as long"),
         Argument("render", type=bool, default=False, help="show a window (render() works without)"),
         Argument("onscreen_camera_name", type=str, default="agentview", help="camera of the window"),
         Argument("render_size", type=int, default=256, help="width and height of what render() and the window show", unit="px"),
@@ -75,7 +76,7 @@ class RobosuiteEnv(Env):
     fingerprint_packages = ("robosuite", "mujoco")
     cosmetic_params = (
         *Env.cosmetic_params, "onscreen_camera_name", "render_size", "num_steps", "done_on_success", "extra_observations",
-        "parse_objects", "imgs", "ego_imgs", "img_width", "img_height", "enable_preset_sweep", "preset_sweep_pos", "preset_sweep_ori",
+        "parse_objects", "imgs", "ego_imgs", "enable_preset_sweep", "preset_sweep_pos", "preset_sweep_ori",
     )  # fmt: skip
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
@@ -85,7 +86,7 @@ class RobosuiteEnv(Env):
         self._simulation = Simulation(
             self.env_name, self.robots, self.controller, self.control_frequency, self.reward_shaping
         )  # fmt: skip
-        self._camera = Camera(self._simulation)
+        self._camera = Camera(self._simulation, self.reflections)
         self._rng = np.random.Generator(np.random.PCG64())
         self._initial_state = np.zeros(0)
         self._steps = 0
@@ -147,6 +148,14 @@ class RobosuiteEnv(Env):
             where = f"RobosuiteEnv({params['env_name']}): enable_preset_sweep"
             raise EnvError(where, "no grid of starts for this task", "NutAssemblySquare, or enable_preset_sweep=False")
         return [nest(start) for start in starts]
+
+    @classmethod
+    def get_cosmetic_params(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Returns the cosmetic options, with those about the look of pictures that are not observed."""
+        look = {"offscreen_camera_name": params.get("imgs"), "offscreen_ego_camera_name": params.get("ego_imgs")}
+        seen = any(look.values())
+        look |= dict.fromkeys(("img_width", "img_height", "reflections"), seen)
+        return (*cls.cosmetic_params, *(name for name, is_observed in look.items() if not is_observed))
 
     @classmethod
     def get_start(cls, params: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import numpy as np
 from muse.envs.env import EnvError
 from muse.envs.robosuite.tasks import TASKS
 from muse.utils.errors import MissingExtraError, nearest
-from muse.utils.graphics import graphics
+from muse.utils.graphics import choose_graphics
 from muse.utils.optional import require
 
 #: The first Python that the extra is not to be had for.
@@ -32,9 +32,7 @@ def import_robosuite(wanted_by: str) -> Any:
     """
     # A filter, for robosuite sets the logger's level when it is imported.
     logging.getLogger("robosuite_logs").addFilter(_only_errors)
-    chosen = os.environ["MUJOCO_GL"] = os.environ.get("MUJOCO_GL") or graphics()
-    if chosen in ("egl", "osmesa"):
-        os.environ.setdefault("PYOPENGL_PLATFORM", chosen)
+    chosen = choose_graphics()
     try:
         return require("robosuite", "robosuite", wanted_by)
     except MissingExtraError as error:

@@ -81,6 +81,13 @@ def smaller(words):
             words[1:1] = ["--num_envs", "2", *(["--max_eps", "2"] if verb == "replay" else [])]
         if verb in TRAINING:
             words += ["%vector_env", "--num_envs", "2", "%env_train", "--num_steps", "12"]
+        recipe = next((i for i, word in enumerate(words) if word.endswith("imgs.py")), None)
+        if recipe is not None:
+            # Drawing and convolutions take their time.
+            if verb in TRAINING:
+                words[recipe + 1 : recipe + 1] = ["--batch_size", "2"]
+            else:
+                words = [word for word in words if word != "--only_successful"] + ["%env_train", "--num_steps", "8"]
     return words
 
 

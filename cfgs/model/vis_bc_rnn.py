@@ -1,7 +1,7 @@
 """Behaviour cloning from pictures: an encoder for the cameras, then the recurrent policy of `bc_rnn`.
 
-The policy sees the pictures of the env and what `state_names` lists beside them. `%model --state_names robot0_eef_pos,robot0_eef_quat`,
-`%model %%image_encoder --trunk conv --img_embed_size 32`, `%model %%image_encoder --color_jitter 0.3,0.3,0.3,0.05`.
+The policy sees the pictures of the env and what `state_names` lists beside them. `%model --state_names robot0_eef_pos robot0_eef_quat`,
+`%model %%image_encoder --trunk conv --img_embed_size 32`, `%model %%image_encoder --color_jitter 0.3 0.3 0.3 0.05`.
 """
 
 from attrdict import AttrDict as d

@@ -49,7 +49,7 @@ class VisionEncoder(NetworkModel):
         Argument("pool", type=str, default="spatial_softmax", choices=("spatial_softmax", "mean"), help="from the map to a vector"),
         Argument("num_keypoints", type=int, default=32, help="keypoints of the spatial softmax"),
         Argument("crop_frac", type=float, default=0.9, help="side of the crop, a share of the picture's: random in training, else the middle"),
-        Argument("color_jitter", type=list, default=[], element_type=float, help="changes of brightness, contrast, saturation, hue in training, as 0.3,0.3,0.3,0.05"),
+        Argument("color_jitter", type=list, default=[], element_type=float, help="changes of brightness, contrast, saturation, hue in training, as 0.3 0.3 0.3 0.05"),
         Argument("noise_std", type=float, default=0.0, help="noise on pictures in training, of values from 0 to 1"),
         Argument("augment_per_frame", type=bool, default=False, help="draw crop and colours for every frame, not once for a window"),
         Argument("image_mean", type=list, default=list(IMAGENET_MEAN), element_type=float, help="taken from pictures, of values from 0 to 1"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,7 @@ class Learner:
         self.prefetch = prefetch
         self._prefetchers: dict[int, Prefetcher] = {}
         self.device = model.device
+        self._waited = self._learnt = 0.0
         self.uses_autocast = autocast == "bf16"
         if self.uses_autocast and self.device.type == "cpu" and not cpu_has_bfloat16():
             _log.warning("autocast: this CPU does not compute in bfloat16; training in float32")
@@ -69,7 +71,9 @@ class Learner:
         Returns:
             The loss before the step, and the 2-norm of its gradient where it was known or wanted, both still on the device.
         """
+        began = time.perf_counter()
         inputs, outputs = self._next_batch(index)
+        self._waited += time.perf_counter() - began
         if self.augmentations:
             inputs, outputs = self._augmented(inputs, outputs, derive_seed(self.seed, "augment", step, index))
         if not self.model.training:
@@ -77,7 +81,14 @@ class Learner:
         with self.random_stream("train", step, index):
             with self.precision():
                 result = self.model.loss(inputs, outputs)
-            return result, self.optimizer.step(result.loss, want_norm)
+            norm = self.optimizer.step(result.loss, want_norm)
+        self._learnt += time.perf_counter() - began
+        return result, norm
+
+    @property
+    def waiting_share(self) -> float:
+        """Share of the time in `step` that went into waiting for data: at most so much of it a GPU is idle for want of them."""
+        return self._waited / self._learnt if self._learnt else 0.0
 
     def _next_batch(self, index: int) -> tuple[AttrDict, AttrDict]:
         dataset, sampler = self.datasets[index], self.samplers[index]

@@ -217,6 +217,7 @@ class Trainer(BaseClass):
             if self.step >= self.max_steps and self.is_settled:
                 bar.update(self.step)
                 self._save()
+                _log.info("waited for data  %.1f%% of the time in which it learnt", 100 * self.learner.waiting_share)
                 return
             self._save_after_stop()
         assert stop.requested is not None

@@ -32,5 +32,5 @@ export = bc_rnn_gmm.export & d(
         normalize_states=True,
         action_decoder=d(use_policy_dist=True, policy_num_mix=5, policy_sig_min=0.03),
     ),
-    trainer=d(autocast="bf16", ema_decay=0.999),
+    trainer=d(autocast="bf16", ema_decay=0.999, prefetch_batches=2),
 )

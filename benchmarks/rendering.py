@@ -54,7 +54,11 @@ def measure(camera: str, quick: bool) -> list[Row]:
     for side, reference, target in (
         ("muse", "robosuite", ">= 1"), ("muse", "mujoco", ">= 1"), ("no reflections", "robosuite", ">= 2"),
     ):  # fmt: skip
-        against = f"{'robosuite`s sim.render' if reference == 'robosuite' else 'mujoco.Renderer'}, the same state and camera.".replace("`", "'")
+        against = (
+            f"{'robosuite`s sim.render' if reference == 'robosuite' else 'mujoco.Renderer'}, the same state and camera.".replace(
+                "`", "'"
+            )
+        )
         against += (
             f" Pictures a second of processor time: {1 / cpu[side]:.0f} and {1 / cpu[reference]:.0f};"
             f" of the clock: {1 / timing.median(side):.0f} and {1 / timing.median(reference):.0f}."

@@ -197,7 +197,9 @@ def test_the_look_of_pictures_matters_where_they_are_observed():
     def fingerprint(**params):
         return env_fingerprint(d(cls=RobosuiteEnv, **default_env_params(RobosuiteEnv, d(params))))
 
-    look = d(img_width=32, img_height=32, offscreen_camera_name="frontview", offscreen_ego_camera_name="birdview", reflections=False)
+    look = d(
+        img_width=32, img_height=32, offscreen_camera_name="frontview", offscreen_ego_camera_name="birdview", reflections=False
+    )
     assert fingerprint_differences(fingerprint(), fingerprint(**look)) == []
     names = {line.split()[0] for line in fingerprint_differences(fingerprint(imgs=True), fingerprint(imgs=True, **look))}
     assert names == {"img_width", "img_height", "offscreen_camera_name", "reflections"}

@@ -47,9 +47,9 @@ def measure(camera: str, quick: bool) -> list[Row]:
     for side in ("robosuite", "mujoco"):
         if not np.array_equal(picture, sides[side]()):
             raise SystemExit(f"the picture of {side} is another one")
-    effort = Effort(samples=9, turns=4, calls=5).quickened(quick)
+    effort = Effort(samples=9, turns=2, calls=4).quickened(quick)
     timing = interleave(sides, effort)
-    cpu = {side: _processor_time(draw, 2 if quick else 30) for side, draw in sides.items()}
+    cpu = {side: _processor_time(draw, 2 if quick else 20) for side, draw in sides.items()}
     rows = []
     for side, reference, target in (
         ("muse", "robosuite", ">= 1"), ("muse", "mujoco", ">= 1"), ("no reflections", "robosuite", ">= 2"),

@@ -9,7 +9,7 @@ STEPS ?= 2000
 EVAL_EPISODES ?= 100
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test test-all check bench bench-square bench-datasets format build clean
+.PHONY: help setup demo test test-all check bench bench-square bench-datasets bench-rendering format build clean
 help:
 	@echo "make demo      collect, train and evaluate a policy on the point mass (some minutes, two CPU cores)"
 	@echo "make test      the test suite (minutes, no network, no display)"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench     speed against references, written to benchmarks/results/latest.json"
 	@echo "make bench-square  speed beside robomimic's, written to benchmarks/results/square_speed.json (a quarter of an hour)"
 	@echo "make bench-datasets  datasets beside robomimic's and LeRobot's, written to benchmarks/results/datasets.json (minutes, 20 GB of the disk)"
+	@echo "make bench-rendering  pictures of robosuite beside robosuite's own, written to benchmarks/results/rendering.json (minutes)"
 	@echo "make format    format the code"
 	@echo "make build     wheel and sdist, installed into an empty environment and tried"
 	@echo "make setup     .venv with every extra that needs no hardware"
@@ -59,6 +60,9 @@ bench-square: $(VENV)/dev
 
 bench-datasets: $(VENV)/dev
 	@$(BIN)/python benchmarks/datasets_speed.py
+
+bench-rendering: $(VENV)/dev
+	@$(BIN)/python benchmarks/rendering.py
 
 format: $(VENV)/dev
 	@$(BIN)/ruff check --fix -q .

@@ -1,7 +1,9 @@
 """The verbs, one after another as a person uses them, at a small size."""
 
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import torch
 import muse
 from muse.cli.main import main
 from muse.datasets.formats import npz
+from muse.utils.graphics import graphics
 from muse.utils.seeding import episode_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -356,4 +359,13 @@ def test_every_script_has_help(script, capsys):
 
 def test_doctor_finds_a_working_core(capsys):
     assert run("doctor") == 0
-    assert "ok  torch" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "ok  torch" in shown and "pictures of simulators" in shown
+    if importlib.util.find_spec("robosuite") and graphics() != "disable":
+        assert re.search(r"ok +pictures of simulators +drawn off the screen by (egl|osmesa), .+: \d+ a second", shown)
+
+
+def test_doctor_says_what_to_install_where_nothing_draws(capsys, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "disable")
+    assert run("doctor") == 0
+    assert re.search(r"-- +pictures of simulators +none: .*\n +mend: apt-get install libosmesa6", capsys.readouterr().out)

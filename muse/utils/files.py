@@ -18,9 +18,9 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
     """Opens a temporary file beside `path` that takes its place when the block ends without an error.
 
     The file is synced before the rename and the folder after it, so a crash leaves the old file or the new one.
-    The folder is made when missing.
+    The folder is made when missing. Where `path` is a link, the file that it leads to is replaced, and the link stays.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     temporary = Path(name)
@@ -34,6 +34,16 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def overlap(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> str:
+    """Returns in words why what is read at one path cannot be written to the other; empty where they are apart."""
+    read, written = Path(os.path.realpath(source)), Path(os.path.realpath(target))
+    if read == written:
+        return "source and destination at once"
+    if read in written.parents:
+        return f"inside of the source {source}"
+    return f"holds the source {source}, which would be replaced with it" if written in read.parents else ""
 
 
 def publish(temporary: Path, target: Path) -> None:

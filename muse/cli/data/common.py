@@ -11,7 +11,8 @@ from muse.utils.progress import Progress
 
 #: Work that takes no longer shows no progress [s].
 _QUIET = 1.0
-FILE_HELP = "a dataset: an .npz file or a .muse folder"
+FILE_HELP = "a dataset, of any form that muse convert reads"
+OWN_FILE_HELP = "a dataset: an .npz file or a .muse folder"
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:

@@ -26,7 +26,7 @@ Examples:
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the verb and returns its exit status."""
     parser = make_parser(prog, _DESCRIPTION, config=False)
-    parser.add_argument("files", metavar="SRC", nargs="+", help="datasets: .npz files and .muse folders")
+    parser.add_argument("files", metavar="SRC", nargs="+", help="datasets, of any form that muse convert reads")
     add_target(parser)
     add_mismatch_flag(parser)
     return run(_work, parser, argv)

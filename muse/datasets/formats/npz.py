@@ -32,8 +32,11 @@ def write(path: str | os.PathLike[str], data: EpisodeData) -> None:
     """Writes episodes; a crash leaves the old file or the new one.
 
     Raises:
-        DataError: For an array that could only be written by pickling it.
+        DataError: For an array that could only be written by pickling it, and for a name that means something else in the file.
     """
+    for name in (META, "done", "rollout_timestep"):
+        if name in data.steps or name in data.onetime:
+            raise DataError(f"{path}: '{name}'", "an array of that name", "another name: that one says what the file holds")
     arrays = {**data.steps, "done": data.done(), "rollout_timestep": data.rollout_timestep(), **data.onetime}
     write_arrays(path, arrays, data.meta)
 

@@ -15,7 +15,7 @@ from muse.datasets.formats.format import Format
 from muse.datasets.formats.guard import read_guarded
 from muse.datasets.formats.native import NativeFormat
 from muse.datasets.formats.work import Work
-from muse.datasets.loading import read_file
+from muse.datasets.loading import read_file, read_raw
 from muse.utils.errors import OptionError, nearest
 
 #: Module and class by name. A name whose module is not there is not offered.
@@ -80,6 +80,7 @@ def open_data(
     names: Mapping[str, str] | None = None,
     splits: Iterable[str] = (),
     work: Work | None = None,
+    finite: bool = True,
 ) -> EpisodeData:
     """Reads a dataset of any form.
 
@@ -89,6 +90,7 @@ def open_data(
         names: Muse's name by the name there, where it is not to be the usual one; empty: left out.
         splits: Only the episodes of these; all when empty.
         work: Where the arrays lie that are not mapped from the dataset itself; in memory when None.
+        finite: Refuse numbers that are NaN or infinite.
 
     Raises:
         OptionError: For a form, an option or a name to map that is not there.
@@ -98,5 +100,5 @@ def open_data(
     path = Path(path)
     cls = get_format(form) if form else find_format(path)
     if issubclass(cls, NativeFormat) and not names and not tuple(splits):
-        return read_file(path)
-    return read_guarded(cls(options), path, names or {}, splits, work or Work())[0]
+        return read_file(path) if finite else read_raw(path)
+    return read_guarded(cls(options, finite), path, names or {}, splits, work or Work())[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -199,7 +200,9 @@ class Work:
                     return there
         self.forget()
         file.parent.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(file, "w+", dtype, shape)
+        array = np.lib.format.open_memmap(file, "w+", dtype, shape)
+        _take_room(file)
+        return array
 
     def _resume(self) -> None:
         self.done = self._saved = self._read_state().get("done", 0)
@@ -241,6 +244,25 @@ class Work:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _take_room(file: Path) -> None:
+    """Has the disk set aside what a file claims: one that gets full while a mapped file is filled ends the program without a word.
+
+    Raises:
+        DataError: When it is full already.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with open(file, "r+b") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        try:
+            os.posix_fallocate(opened.fileno(), 0, size)
+        except OSError as error:
+            # Some file systems cannot; then it is as it was.
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                got = f"{size / 2**20:.1f} MiB for an array ({error.strerror})"
+                raise DataError(str(file.parent), got, "room on the disk", "another disk") from error
 
 
 def identify(path: str | os.PathLike[str]) -> list[list[Any]]:

@@ -96,7 +96,7 @@ def plot_coverage(path: str | os.PathLike[str], data: EpisodeData) -> None:
         ):  # fmt: skip
             if chosen.any():
                 axes.scatter(*points[last[chosen]].T, s=14, color=color, marker="x", linewidths=1, label=label)
-        axes.set_title(title, fontsize=10)
+        axes.set_title(_plain(title), fontsize=10)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         if is_metric:
@@ -167,8 +167,13 @@ def _panels(count: int, title: str) -> tuple[Figure, list[Axes]]:
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
 
+def _plain(text: str) -> str:
+    """Returns text that matplotlib draws as it is: between two dollars it would look for formulas."""
+    return text.replace("$", r"\$")
+
+
 def _title(data: EpisodeData) -> str:
-    return os.path.basename(os.path.normpath(data.where))
+    return _plain(os.path.basename(os.path.normpath(data.where)))
 
 
 def _verdict(data: EpisodeData, index: int) -> str:
@@ -205,7 +210,7 @@ def _colors(count: int) -> Sequence[Any]:
 
 def _name_panel(axes: Axes, leaf: Leaf) -> None:
     role = f"  ({leaf.role.replace('_', ' ')})" if leaf.role not in ("", leaf.name) else ""
-    axes.set_title(f"{leaf.name}{role}", fontsize=9, loc="left")
+    axes.set_title(_plain(f"{leaf.name}{role}"), fontsize=9, loc="left")
     axes.tick_params(labelsize=8)
     dress_axes(axes)
     if 1 < leaf.size <= _MAX_LEGEND:
@@ -223,7 +228,7 @@ def _draw_steps(axes: Axes, leaf: Leaf, rows: np.ndarray) -> None:
     if leaf.role == "action" and leaf.is_bounded and leaf.dtype.kind == "f":
         for limit in np.unique([leaf.low, leaf.high]):
             axes.axhline(limit, color="0.5", linestyle=":", linewidth=1)
-    axes.set_ylabel(f"[{leaf.unit}]" if leaf.unit else "", fontsize=8)
+    axes.set_ylabel(_plain(f"[{leaf.unit}]") if leaf.unit else "", fontsize=8)
     if leaf.dtype == bool:
         axes.set_ylim(-0.1, 1.1)
         axes.set_yticks([0, 1])
@@ -248,7 +253,7 @@ def _draw_histogram(axes: Axes, leaf: Leaf, rows: np.ndarray) -> None:
             if leaf.size == 1:
                 axes.stairs(share, edges, color=color, alpha=0.25, fill=True)
         axes.set_yscale("log" if _is_peaked(rows, edges) else "linear")
-        axes.set_xlabel(f"[{leaf.unit}]" if leaf.unit else "", fontsize=8)
+        axes.set_xlabel(_plain(f"[{leaf.unit}]") if leaf.unit else "", fontsize=8)
     axes.yaxis.set_major_formatter(_percent)
     if axes.get_yscale() == "log":
         from matplotlib.ticker import NullFormatter

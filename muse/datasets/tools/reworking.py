@@ -100,6 +100,9 @@ def merge_data(
         if any(other != fingerprints[0] for other in fingerprints_of(part)) and not allow_mismatch:
             got = f"made in another environment, or another version of it, than {parts[0].where}"
             raise DataError(part.where, got, "the same fingerprint", "allow_mismatch, where it makes no difference")
+    if len(parts) == 1 and len(parts[0].ends):
+        # The same episodes in another form: whatever is said of them still holds.
+        return write_parts(path, parts_of_episodes(parts[0], range(len(parts[0].ends))), with_spec(parts[0]), progress)
     meta: dict[str, Any] = {key: value for key, value in with_spec(parts[0]).items() if key in ("spec", "fingerprint")}
     if any("splits" in part.meta for part in parts):
         meta["splits"] = join_splits([part.meta for part in parts], [len(part.ends) for part in parts])

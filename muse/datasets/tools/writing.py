@@ -17,6 +17,7 @@ from muse.datasets.formats.npz import physical_memory
 from muse.datasets.formats.robomimic.meta import BLOCK, Origin
 from muse.datasets.loading import format_of, write_file
 from muse.datasets.tools.specs import arrays_spec
+from muse.utils.files import overlap
 
 #: Bytes of a part; an episode that is larger is a part of its own.
 PART_BYTES = 2**26
@@ -26,12 +27,13 @@ def check_target(target: str | os.PathLike[str], sources: Iterable[str | os.Path
     """Returns the path of a dataset to write.
 
     Raises:
-        DataError: For a name that is not Muse's, one that is taken without `overwrite`, and one of the sources.
+        DataError: For a name that is not Muse's, one that is taken without `overwrite`, and a source, a place in one, or the folder of one.
     """
     path = Path(target)
     format_of(path)
-    if any(os.path.realpath(source) == os.path.realpath(path) for source in sources):
-        raise DataError(str(path), "source and destination are one", "a new name for what is made of it")
+    for problem in (overlap(source, path) for source in sources):
+        if problem:
+            raise DataError(str(path), problem, "a new name for what is made of it")
     if path.exists() and not overwrite:
         raise DataError(str(path), "is there already", "a new name", "--overwrite to replace it")
     return path

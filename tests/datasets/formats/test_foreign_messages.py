@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import message
 
-from muse.datasets import DataError
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.registry import find_format, get_format, open_data
 from muse.datasets.formats.work import Work
-from muse.utils.errors import MissingExtraError, MuseError, OptionError
+from muse.utils.errors import MissingExtraError, OptionError
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("zarr")
@@ -27,13 +27,6 @@ AGAIN = "\n  try: copy or download it again"
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def message(call, kind=DataError):
-    with pytest.raises(MuseError) as caught:
-        call()
-    assert type(caught.value) is kind
-    return str(caught.value)
 
 
 def data(**changes):

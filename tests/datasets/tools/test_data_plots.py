@@ -40,6 +40,14 @@ def test_odd_data_can_be_drawn(tmp_path):
         assert drawn(tmp_path / f"{i}.png")[1] > 1000
 
 
+def test_names_with_dollars_are_no_formulas(tmp_path):
+    rows = {r"cost$\odd$": np.arange(4.0), "$": np.arange(8.0).reshape(4, 2)}
+    data = EpisodeData(rows, {}, np.array([1, 4]), {}, r"data/$\frac$.npz")
+    for i, draw in enumerate((lambda path, data: plot_episode(path, data, 1), plot_histograms, plot_coverage, plot_lengths)):
+        draw(tmp_path / f"{i}.png", data)
+        assert drawn(tmp_path / f"{i}.png")[1] > 1000
+
+
 def test_what_cannot_be_drawn_says_so(tmp_path):
     data, none = make_data(), EpisodeData({"note": np.array(["a"])}, {}, np.array([1]), {}, "texts")
     for call, error, told in (

@@ -122,7 +122,7 @@ def test_what_is_there_is_kept_and_failures_leave_nothing():
     filter_data(data, "b.npz", "index < 1")
     before = Path("b.npz").read_bytes()
     refused(lambda: filter_data(data, "b.npz", "index < 2"), "is there already")
-    refused(lambda: filter_data(data, "a.npz", "index < 2", overwrite=True), "source and destination are one")
+    refused(lambda: filter_data(data, "a.npz", "index < 2", overwrite=True), "source and destination at once")
     refused(lambda: filter_data(data, "c.npz", "length > 99"), "no episode of 4")
     refused(lambda: filter_data(data, "c.txt", "index < 2"), "ends in '.txt'")
     refused(
@@ -145,6 +145,12 @@ def test_merge(target):
     assert episodes_of(result) == episodes_of(one) + episodes_of(two) + episodes_of(one) and seen[-1] == 10
     assert result.meta["splits"] == {"train": [0, 1, 5, 6, 7], "new": [4]}
     assert [entry["file"] for entry in result.meta["merged"]] == ["a.npz", "b.muse", "a.npz"]
+
+
+def test_one_dataset_in_another_form_keeps_all_that_is_said_of_it():
+    one = saved("a.npz", splits={"train": [0]}, collection={"kept": [3, 4, 5, 6]}, robot={"name": "arm"})
+    merge_data([one], "b.muse")
+    assert read_file("b.muse").meta == one.meta
 
 
 def test_what_does_not_go_together_is_not_merged():

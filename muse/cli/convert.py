@@ -106,7 +106,7 @@ def _flag_of(argument: Argument) -> dict[str, Any]:
 
 def _work(args: argparse.Namespace, takers: dict[str, list[str]]) -> int:
     source, target = Path(args.source), Path(args.target)
-    reader = get_format(args.source_form) if args.source_form else find_format(source)
+    reader = get_format(args.source_form) if args.source_form else find_format(source, is_source=True)
     writer = get_format(args.to) if args.to else find_format(target)
     given = {name: getattr(args, name) for name in takers if hasattr(args, name)}
     for name in given:

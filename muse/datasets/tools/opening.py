@@ -23,7 +23,7 @@ def open_data(path: str | os.PathLike[str], finite: bool = True, on_error: OnErr
     Raises:
         DataError: For whatever is wrong in it.
     """
-    if not issubclass(find_format(path), NativeFormat):
+    if not issubclass(find_format(path, is_source=True), NativeFormat):
         data = registry.open_data(path, finite=finite and on_error is None)
     elif finite and on_error is None:
         data = read_file(path)

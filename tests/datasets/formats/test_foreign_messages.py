@@ -336,7 +336,7 @@ def test_what_is_no_dataset():
     assert message(lambda: open_data("x", "lerobo"), OptionError).startswith("format 'lerobo': no such format")
     assert message(lambda: find_format("x.txt")) == (
         "x.txt: a name that ends in '.txt'; expected one that ends in .npz, .muse, .hdf5, .h5, .zarr, .zarr.zip\n"
-        "  try: for a folder of another form, say which: --from or --to NAME"
+        "  try: for a folder of another form, tell muse convert which: --from or --to NAME"
     )
 
 

@@ -31,8 +31,9 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
             file.flush()
             os.fsync(file.fileno())
         publish(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        say_where(error, target)
         raise
 
 
@@ -44,6 +45,12 @@ def overlap(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> s
     if read in written.parents:
         return f"inside of the source {source}"
     return f"holds the source {source}, which would be replaced with it" if written in read.parents else ""
+
+
+def say_where(error: BaseException, path: str | os.PathLike[str]) -> None:
+    """Gives an error of the system the path that was being written, where it names none: a full disk."""
+    if isinstance(error, OSError) and error.filename is None:
+        error.filename = os.fspath(path)
 
 
 def publish(temporary: Path, target: Path) -> None:
@@ -104,6 +111,9 @@ def temporary_folder(target: Path) -> Iterator[Path]:
         os.umask(umask)
         folder.chmod(0o777 & ~umask)
         yield folder
+    except OSError as error:
+        say_where(error, target)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -21,6 +22,8 @@ from muse.utils.errors import MuseError
 from muse.utils.files import atomic_write, sync_tree
 
 _STATE = "state.json"
+#: What the system says of a disk without room, and of a file that may not grow.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Work:
@@ -134,7 +137,7 @@ class Work:
             taken = sum(file.stat().st_blocks * 512 for file in self.folder.glob("arrays/*.npy"))
             there, place, hint = shutil.disk_usage(self.folder).free + taken, f"free at {self.folder.parent}", "another disk"
         if num_bytes > there:
-            got, expected = f"{num_bytes / 2**30:.1f} GiB of arrays", f"at most the {there / 2**30:.1f} GiB {place}"
+            got, expected = f"{num_bytes / 2**30:.3g} GiB of arrays", f"at most the {there / 2**30:.3g} GiB {place}"
             raise DataError(where, got, expected, hint)
 
     def allocate(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -200,8 +203,14 @@ class Work:
                     return there
         self.forget()
         file.parent.mkdir(parents=True, exist_ok=True)
-        array = np.lib.format.open_memmap(file, "w+", dtype, shape)
-        _take_room(file)
+        try:
+            array = np.lib.format.open_memmap(file, "w+", dtype, shape)
+            _take_room(file)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            got = f"{math.prod(shape) * dtype.itemsize / 2**30:.3g} GiB for an array ({error.strerror})"
+            raise DataError(str(file.parent), got, "room on the disk", "another disk") from error
         return array
 
     def _resume(self) -> None:
@@ -247,22 +256,15 @@ class Work:
 
 
 def _take_room(file: Path) -> None:
-    """Has the disk set aside what a file claims: one that gets full while a mapped file is filled ends the program without a word.
-
-    Raises:
-        DataError: When it is full already.
-    """
-    if not hasattr(os, "posix_fallocate"):
-        return
-    with open(file, "r+b") as opened:
-        size = os.fstat(opened.fileno()).st_size
-        try:
-            os.posix_fallocate(opened.fileno(), 0, size)
-        except OSError as error:
-            # Some file systems cannot; then it is as it was.
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                got = f"{size / 2**20:.1f} MiB for an array ({error.strerror})"
-                raise DataError(str(file.parent), got, "room on the disk", "another disk") from error
+    """Has the disk set aside what a file claims: one that gets full while a mapped file is filled ends the program without a word."""
+    if hasattr(os, "posix_fallocate"):
+        with open(file, "r+b") as opened:
+            try:
+                os.posix_fallocate(opened.fileno(), 0, os.fstat(opened.fileno()).st_size)
+            except OSError as error:
+                # Some file systems cannot.
+                if error.errno in FULL:
+                    raise
 
 
 def identify(path: str | os.PathLike[str]) -> list[list[Any]]:

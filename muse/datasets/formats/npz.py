@@ -77,6 +77,12 @@ def check_storable(array: np.ndarray, where: str) -> None:
         raise DataError(where, f"dtype {array.dtype}", "a type of fixed size")
 
 
+def check_kind(array: np.ndarray, kinds: str, where: str, hint: str) -> None:
+    """Raises `DataError` for an array of a kind that another project's files do not have, or not so that it can be read again."""
+    if array.dtype.kind not in kinds:
+        raise DataError(where, f"dtype {array.dtype}", "numbers, truths or text", hint)
+
+
 def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (), on_error: OnError = raise_error) -> EpisodeData:
     """Reads episodes.
 

@@ -323,6 +323,14 @@ def test_data_that_another_project_cannot_hold():
         "made: 'state' -> 'done': a name of its own meaning; expected another name"
     )
     assert message(lambda: put("episodes", "b", splits=["b"])) == "made: split 'b': not there; expected one of a"
+    dates = data(when=np.full(5, np.datetime64("2026-01-01")), wave=np.ones((5, 1), np.complex64))
+    for form, place, name, kind in (
+        ("zarr", "b.zarr", "wave", "complex64"), ("robomimic", "b.hdf5", "wave", "complex64"),
+        ("zarr", "b.zarr", "when", "datetime64[D]"), ("robomimic", "b.hdf5", "when", "datetime64[D]"), ("minari", "b-v0", "when", "datetime64[D]"),
+    ):  # fmt: skip
+        other = {"wave": "when", "when": "wave"}[name]
+        text = message(lambda form=form, place=place, other=other: put(form, place, dates, {other: ""}))
+        assert f"'{name}'" in text and f"dtype {kind}; expected numbers, truths or text\n  try: --map {name}=" in text
     Path("taken").write_text("mine")
     assert message(lambda: put("episodes", "taken")) == "taken: a file; expected a folder, or nothing yet"
     assert sorted(path.name for path in Path().iterdir()) == ["taken"] and Path("taken").read_text() == "mine"

@@ -62,6 +62,16 @@ def publish(temporary: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def format_bytes(count: int) -> str:
+    """Returns a number of bytes for people."""
+    size, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{count} B" if unit == "B" else f"{size:.3g} {unit}"
+
+
 def sync_folder(folder: str | os.PathLike[str]) -> None:
     """Makes renames inside `folder` durable, where the system can."""
     with contextlib.suppress(OSError):

@@ -36,13 +36,3 @@ def counting(name: str, unit: str, total: int = 0, description: str = "") -> Ite
                 bar.update(done)
 
         yield tell
-
-
-def format_bytes(count: int) -> str:
-    """Returns a number of bytes for people."""
-    size, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{count} B" if unit == "B" else f"{size:.3g} {unit}"

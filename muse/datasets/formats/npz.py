@@ -18,7 +18,7 @@ from muse.datasets.dataset import DataError, OnError, raise_error
 from muse.datasets.formats.episode_data import VERSION, EpisodeData, check_meta, split_names
 from muse.datasets.formats.headers import Header, read_header
 from muse.utils.errors import brief
-from muse.utils.files import atomic_write
+from muse.utils.files import atomic_write, format_bytes
 
 META = "_meta"
 #: Names that no prefix hides: without them a file says nothing.
@@ -201,7 +201,7 @@ def _choose(
 def _check_memory(members: Iterable[zipfile.ZipInfo], where: str) -> None:
     needed, there = sum(info.file_size for info in members), physical_memory()
     if needed > there:
-        got, expected = f"{needed / 2**30:.1f} GiB when unpacked", f"at most the {there / 2**30:.1f} GiB of memory here"
+        got, expected = f"{format_bytes(needed)} when unpacked", f"at most the {format_bytes(there)} of memory here"
         raise DataError(where, got, expected, "the memory-mapped .muse folder form")
 
 

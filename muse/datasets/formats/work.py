@@ -19,7 +19,7 @@ import numpy as np
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.npz import physical_memory
 from muse.utils.errors import MuseError
-from muse.utils.files import atomic_write, sync_tree
+from muse.utils.files import atomic_write, format_bytes, sync_tree
 
 _STATE = "state.json"
 #: What the system says of a disk without room, and of a file that may not grow.
@@ -137,7 +137,7 @@ class Work:
             taken = sum(file.stat().st_blocks * 512 for file in self.folder.glob("arrays/*.npy"))
             there, place, hint = shutil.disk_usage(self.folder).free + taken, f"free at {self.folder.parent}", "another disk"
         if num_bytes > there:
-            got, expected = f"{num_bytes / 2**30:.3g} GiB of arrays", f"at most the {there / 2**30:.3g} GiB {place}"
+            got, expected = f"{format_bytes(num_bytes)} of arrays", f"at most the {format_bytes(there)} {place}"
             raise DataError(where, got, expected, hint)
 
     def allocate(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -209,7 +209,7 @@ class Work:
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            got = f"{math.prod(shape) * dtype.itemsize / 2**30:.3g} GiB for an array ({error.strerror})"
+            got = f"{format_bytes(math.prod(shape) * dtype.itemsize)} for an array ({error.strerror})"
             raise DataError(str(file.parent), got, "room on the disk", "another disk") from error
         return array
 

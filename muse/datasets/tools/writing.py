@@ -17,7 +17,7 @@ from muse.datasets.formats.npz import physical_memory
 from muse.datasets.formats.robomimic.meta import BLOCK, Origin
 from muse.datasets.loading import format_of, write_file
 from muse.datasets.tools.specs import arrays_spec
-from muse.utils.files import overlap
+from muse.utils.files import format_bytes, overlap
 
 #: Bytes of a part; an episode that is larger is a part of its own.
 PART_BYTES = 2**26
@@ -110,9 +110,7 @@ def write_parts(
     for part in parts:
         size += sum(array.nbytes for array in (*part.steps.values(), *part.onetime.values()))
         if size > physical_memory():
-            raise DataError(
-                str(target), f"more than {size / 2**30:.0f} GiB", "what fits into memory", "a name that ends in .muse"
-            )
+            raise DataError(str(target), f"more than {format_bytes(size)}", "what fits into memory", "a name that ends in .muse")
         held.append(part)
         progress(done := done + len(part.ends))
         ends = _joined_ends(ends, part.ends)

@@ -217,8 +217,8 @@ def test_the_disk_is_asked_about_once_a_second(monkeypatch):
 def test_no_room(monkeypatch):
     with pytest.raises(DataError) as told:
         Work().check_room(2**61, "a.zarr")
-    assert "2.15e+09 GiB of arrays; expected at most the" in str(told.value) and "GiB of memory here" in str(told.value)
-    with Work.beside("x.npz", {}) as work, pytest.raises(DataError, match="GiB free at"):
+    assert "2.31e+06 TB of arrays; expected at most the" in str(told.value) and "GB of memory here" in str(told.value)
+    with Work.beside("x.npz", {}) as work, pytest.raises(DataError, match="GB free at"):
         work.check_room(2**61, "a.zarr")
 
 

@@ -202,7 +202,7 @@ def test_arrays_larger_than_the_memory(monkeypatch):
     make_file("a.hdf5")
     monkeypatch.setattr("muse.datasets.formats.work.physical_memory", lambda: 100)
     assert message(read) == (
-        "a.hdf5: 0.0 GiB of arrays; expected at most the 0.0 GiB of memory here\n  "
+        "a.hdf5: 7.65 kB of arrays; expected at most the 100 B of memory here\n  "
         "try: muse convert to a .muse folder, which is read from the disk"
     )
 

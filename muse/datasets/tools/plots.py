@@ -13,6 +13,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.tools.specs import arrays_spec
 from muse.datasets.tools.success import success_of
+from muse.datasets.tools.videos import is_picture
 from muse.specs import Leaf
 from muse.utils.plots import COLORS, dress_axes, new_figure, save_figure
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Names with more elements have no panel (pictures), or one of faint lines without a legend.
+#: Names with more elements have no panel, nor have pictures; or one of faint lines without a legend.
 _MAX_ELEMENTS, _MAX_LEGEND = 256, 8
 #: Rows that are drawn as points at most.
 _MAX_POINTS = 20_000
@@ -103,7 +104,9 @@ def plot_coverage(path: str | os.PathLike[str], data: EpisodeData) -> None:
             axes.set_aspect("equal", adjustable="datalim")
         dress_axes(axes)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    legend = figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9, markerscale=1.5)
+    legend = figure.legend(
+        handles, labels, loc="outside lower center", ncols=4 if columns > 1 else 2, frameon=False, fontsize=9, markerscale=1.5
+    )
     legend.legend_handles[0].set_alpha(1.0)
     save_figure(path, figure)
 
@@ -150,7 +153,9 @@ def _drawable(data: EpisodeData) -> list[Leaf]:
         DataError: When there is none.
     """
     leaves = [
-        leaf for leaf in map(arrays_spec(data).leaf, data.steps) if leaf.dtype.kind in "fiub" and 0 < leaf.size <= _MAX_ELEMENTS
+        leaf
+        for leaf in map(arrays_spec(data).leaf, data.steps)
+        if leaf.dtype.kind in "fiub" and 0 < leaf.size <= _MAX_ELEMENTS and not is_picture(data.steps[leaf.name])
     ]
     if not leaves or not len(data.ends):
         raise DataError(

@@ -20,7 +20,7 @@ _MIN_HEIGHT = 224
 
 def picture_names(data: EpisodeData) -> list[str]:
     """Returns the step names that hold pictures: `(Y, X, 1)`, `(Y, X, 3)` or `(Y, X, 4)` uint8."""
-    return [name for name, array in data.steps.items() if _is_picture(array)]
+    return [name for name, array in data.steps.items() if is_picture(array)]
 
 
 def write_episodes_video(
@@ -55,7 +55,7 @@ def write_episodes_video(
     for name in cameras:
         if name not in data.steps:
             raise DataError(f"{data.where}: '{name}'", f"not there{nearest(name, data.steps)}", f"names with pictures: {there}")
-        if not _is_picture(data.steps[name]):
+        if not is_picture(data.steps[name]):
             got = f"shape {data.steps[name].shape[1:]} {data.steps[name].dtype}, no picture"
             raise DataError(f"{data.where}: '{name}'", got, "(Y, X, 3) uint8", f"names with pictures: {there}")
     for number in episodes:
@@ -98,5 +98,6 @@ def _tile(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
-def _is_picture(array: np.ndarray) -> bool:
+def is_picture(array: np.ndarray) -> bool:
+    """Returns whether a step name holds pictures, `(N, Y, X, C)` uint8."""
     return array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] in (1, 3, 4) and 0 not in array.shape[1:]

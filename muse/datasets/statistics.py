@@ -74,7 +74,7 @@ class JoinedRows:
         for part, stop in zip(self._parts[first : last + 1], self._ends[first : last + 1].tolist(), strict=True):
             start = stop - len(part)
             pieces.append(part[max(begin - start, 0) : end - start])
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._parts[0][:0]])
 
 
 def compute_statistics(rows: np.ndarray) -> Statistics:

@@ -100,7 +100,7 @@ def test_rows_of_parts_are_as_one_array(counts, step, seed):
     assert len(rows) == len(whole) and rows.shape == whole.shape and rows.dtype == whole.dtype
     for begin in range(0, len(whole), step):
         assert np.array_equal(rows[begin : begin + step], whole[begin : begin + step])
-    assert np.array_equal(rows[:], whole) and np.array_equal(rows[:1], whole[:1])
+    assert np.array_equal(rows[:], whole) and np.array_equal(rows[:1], whole[:1]) and rows[len(whole) :].shape == (0, 2)
 
 
 def test_statistics_have_quantiles_where_all_parts_tell_their_rows():

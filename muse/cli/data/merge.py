@@ -15,6 +15,7 @@ from muse.experiments.provenance import check_same_env
 
 _DESCRIPTION = """Write the episodes of several datasets into one, in the order given. Their names, types, units, roles and limits must be the same
 (`muse data relabel` changes them). Splits of one name are joined, their episodes renumbered; the seeds of collections are dropped.
+What came with robomimic's demonstrations (env_args, model files) stays where all are of one environment.
 
 Datasets made in environments that behave differently (class, options, simulator) are refused unless --allow_mismatch is given.
 With one source it makes an .npz file of a .muse folder, or the other way round.

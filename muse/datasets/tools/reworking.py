@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
@@ -11,14 +12,17 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.robomimic.meta import BLOCK
 from muse.datasets.loading import format_of, join_splits
 from muse.datasets.tools.expressions import Expression
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.specs import check_same_specs
 from muse.datasets.tools.values import EpisodeValues
-from muse.datasets.tools.writing import check_target, meta_of_chosen, parts_of_episodes, with_spec, write_parts
+from muse.datasets.tools.writing import check_target, joined_origin, meta_of_chosen, parts_of_episodes, with_spec, write_parts
 from muse.utils.errors import OptionError
 from muse.utils.seeding import make_generator
+
+_log = logging.getLogger(__name__)
 
 #: Is told how many episodes are done.
 Tell = Callable[[int], Any]
@@ -112,6 +116,10 @@ def merge_data(
     collections = [part.meta.get("collection") for part in parts]
     if all(isinstance(one, dict) and one.get("only_successful") is True for one in collections):
         meta["collection"] = {"only_successful": True}
+    if (origin := joined_origin(parts)) is not None:
+        meta[BLOCK] = origin
+    elif any(BLOCK in part.meta for part in parts):
+        _log.warning("%s: not all of one environment of robomimic; its env_args and model files are left out", target)
     meta["merged"] = [{"file": part.where, "episodes": len(part.ends)} for part in parts]
     pieces = chain.from_iterable(parts_of_episodes(part, range(len(part.ends))) for part in parts if len(part.ends))
     first = next(pieces, None)

@@ -133,6 +133,26 @@ def with_spec(data: EpisodeData) -> dict[str, Any]:
     return {**data.meta, "spec": arrays_spec(data).to_dict()}
 
 
+def joined_origin(parts: Sequence[EpisodeData]) -> dict[str, Any] | None:
+    """Returns where all episodes of several datasets came from; None where that is not robomimic, not all of one environment, or not known.
+
+    Episodes are numbered anew where two have one name.
+    """
+    origins = [Origin.from_meta(part.meta, part.where) for part in parts]
+    first = origins[0]
+    for part, origin in zip(parts, origins, strict=True):
+        same = (origin.attributes, origin.names, origin.flat) == (first.attributes, first.names, first.flat)
+        if not same or not origin.demos or origin.lengths != np.diff(part.ends, prepend=0).tolist():
+            return None
+    demos, lengths, attributes = (
+        list(itertools.chain.from_iterable(getattr(origin, key) for origin in origins))
+        for key in ("demos", "lengths", "demo_attributes")
+    )
+    if len(set(demos)) < len(demos):
+        demos = [f"{first.demos[0].rstrip('0123456789')}{number}" for number in range(len(demos))]
+    return Origin(demos, lengths, first.attributes, attributes, first.names, first.flat).to_block()
+
+
 def meta_of_chosen(data: EpisodeData, numbers: Sequence[int] | np.ndarray) -> dict[str, Any]:
     """Returns the meta data for some of the episodes: what it says of each episode is said of those that are left.
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from refusals import message
 
+from muse.datasets.formats.conversion import joined_fates
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.registry import find_format, get_format, open_data
 from muse.datasets.formats.work import Work
 from muse.utils.errors import MissingExtraError, OptionError
@@ -356,3 +358,10 @@ def test_without_the_library(form, module, extra, monkeypatch):
     for call in (lambda: get_format(form)().read(path, {}, (), Work()), lambda: put(form, "b")):
         told = message(call, MissingExtraError)
         assert f"cannot import '{module}' (" in told and f"pip install -e '.[{extra}]' -c constraints.txt" in told
+
+
+def test_a_report_over_muses_names_says_nothing_twice():
+    read = [Fate("data/ego", "ego", "(5, 2) float32; rows beyond the last are left out")]
+    written = [Fate("ego", "observations/ego", "(5, 2) float32; the last row once more")]
+    note = "(5, 2) float32; rows beyond the last are left out; the last row once more; by way of 'ego'"
+    assert joined_fates(read, written) == [Fate("data/ego", "observations/ego", note)]

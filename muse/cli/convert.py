@@ -15,10 +15,12 @@ from muse.datasets.formats.conversion import convert
 from muse.datasets.formats.fates import Fate, parse_names
 from muse.datasets.formats.format import Format, Tell
 from muse.datasets.formats.registry import find_format, format_names, get_format
+from muse.datasets.formats.work import FULL
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
 from muse.utils.abstract import Argument
 from muse.utils.errors import OptionError
+from muse.utils.files import say_where
 from muse.utils.progress import Progress
 
 _DESCRIPTION = """Convert a dataset. From what to what is told by the endings of the two names, and for folders without one by --to (--from is
@@ -106,7 +108,7 @@ def _flag_of(argument: Argument) -> dict[str, Any]:
 
 def _work(args: argparse.Namespace, takers: dict[str, list[str]]) -> int:
     source, target = Path(args.source), Path(args.target)
-    reader = get_format(args.source_form) if args.source_form else find_format(source)
+    reader = get_format(args.source_form) if args.source_form else find_format(source, is_source=True)
     writer = get_format(args.to) if args.to else find_format(target)
     given = {name: getattr(args, name) for name in takers if hasattr(args, name)}
     for name in given:
@@ -125,8 +127,10 @@ def _work(args: argparse.Namespace, takers: dict[str, list[str]]) -> int:
         bars = _Bars({"read": source.name, "write": target.name}, stack)
         try:
             episodes, fates = convert(source, target, build(reader), build(writer), names, args.mask, options, bars.stage)
-        except KeyboardInterrupt:
-            print("the same command goes on from here", file=sys.stderr)
+        except (KeyboardInterrupt, OSError) as error:
+            say_where(error, target)
+            if not isinstance(error, OSError) or error.errno in FULL:
+                print("the same command goes on from here", file=sys.stderr)
             raise
     print(f"{source} -> {target}: {episodes} episodes")
     _print_report(fates)

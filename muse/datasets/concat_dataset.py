@@ -11,6 +11,7 @@ from attrdict import AttrDict
 from muse.datasets.batches import checked_episode, checked_indices
 from muse.datasets.dataset import DataError, Dataset
 from muse.datasets.samplers import MixtureSampler, Sampler
+from muse.datasets.statistics import JoinedRows, statistics_of
 from muse.specs import EnvSpec, Episode, Leaf, Statistics
 from muse.utils.abstract import Argument, build, is_group
 from muse.utils.attrdicts import flatten, nest
@@ -71,7 +72,6 @@ class ConcatDataset(Dataset):
         for part in self.parts:
             self.env_spec = self.env_spec.extended(part.env_spec.leaf(name) for name in part.env_spec.all_names)
         self.meta = {"fingerprints": [fingerprint for part in self.parts for fingerprint in _fingerprints(part)]}
-        self._sampler: Sampler | None = None
         self._check_parts()
 
     @classmethod
@@ -173,8 +173,7 @@ class ConcatDataset(Dataset):
             DataError: For an index or a name that is not there.
         """
         if indices is None:
-            self._sampler = self._sampler or self.get_sampler()
-            indices = self._sampler.next_indices()
+            indices = self._next_indices()
         names = None if names is None else tuple(names)
         return self._gather(indices, lambda part, local: self.parts[part].get_batch(local, names, torch_device))
 
@@ -241,16 +240,31 @@ class ConcatDataset(Dataset):
         self.parts[-1].add_episode(episode)
 
     def get_statistics(self, names: Iterable[str]) -> dict[str, Statistics]:
-        """Returns the statistics of each name over all parts, without quantiles; see `Dataset.get_statistics`.
+        """Returns the statistics of each name over the rows of all parts; see `Dataset.get_statistics`.
+
+        They lack quantiles where a part tells only its statistics, and not its rows.
 
         Raises:
             DataError: For a name that is not there or holds no numbers, and when there are no rows.
         """
-        names = tuple(names)
-        found = [part.get_statistics(names) for part in self.parts if part.get_num_episodes()]
-        if not found:
+        return {name: self._statistics_of(name) for name in names}
+
+    def get_rows(self, name: str) -> Any:
+        """Returns the rows of all parts; see `Dataset.get_rows`."""
+        rows = [part.get_rows(name) for part in self._filled_parts()]
+        return None if any(part is None for part in rows) else JoinedRows(rows)
+
+    def _statistics_of(self, name: str) -> Statistics:
+        rows = self.get_rows(name)
+        if rows is not None:
+            return statistics_of(rows)
+        return joined_statistics([part.get_statistics([name])[name] for part in self._filled_parts()])
+
+    def _filled_parts(self) -> list[Dataset]:
+        filled = [part for part in self.parts if part.get_num_episodes()]
+        if not filled:
             raise DataError("get_statistics", "no rows", "at least one episode")
-        return {name: joined_statistics([one[name] for one in found]) for name in names}
+        return filled
 
 
 class _Drawn(Sampler):

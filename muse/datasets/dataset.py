@@ -52,6 +52,12 @@ class Dataset(BaseClass, ABC):
         self.params = params
         self.env_spec = env_spec
         self.read_predefined_params(params)
+        #: Draws the batches that are asked for without saying which windows.
+        self._sampler: Sampler | None = None
+
+    def _next_indices(self) -> np.ndarray:
+        self._sampler = self._sampler or self.get_sampler()
+        return self._sampler.next_indices()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -110,6 +116,13 @@ class Dataset(BaseClass, ABC):
     @abstractmethod
     def get_statistics(self, names: Iterable[str]) -> dict[str, Statistics]:
         """Returns the statistics of each name over all rows held."""
+
+    def get_rows(self, name: str) -> Any:
+        """Returns what the statistics of a name are of, `(N, *shape)`: an array, or what has slices, a shape and a dtype.
+
+        None where there is no such thing; then statistics of several datasets together lack what does not follow from those of each.
+        """
+        return None
 
     @abstractmethod
     def get_num_episodes(self) -> int:

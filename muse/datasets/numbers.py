@@ -66,8 +66,9 @@ def to_type(array: np.ndarray, dtype: np.dtype, label: str) -> np.ndarray:
     if kinds == "ff":
         with np.errstate(over="ignore"):
             converted = array.astype(dtype)
-        if dtype.itemsize < array.dtype.itemsize:
-            check_finite(converted, f"{label}, as {dtype}")
+        if dtype.itemsize < array.dtype.itemsize and not is_finite(converted):
+            # NaN and infinity that came are judged where it is known whether they may.
+            check_finite(np.where(np.isfinite(array), converted, 0), f"{label}, as {dtype}")
         return converted
     if kinds == "UU":
         longest = int(np.char.str_len(array).max()) if array.size else 0

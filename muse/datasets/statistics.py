@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ _REMEMBERED_BYTES = 2**26
 _VERSION = 1
 
 
-def statistics_of(rows: np.ndarray) -> Statistics:
+def statistics_of(rows: np.ndarray | JoinedRows) -> Statistics:
     """Returns the statistics of `rows`, a part at a time; remembered by their contents where they are many.
 
     What is remembered lies in `$MUSE_CACHE/statistics` (`~/.cache/muse/statistics` if that is not set), and may be deleted at any time.
@@ -40,12 +41,40 @@ def statistics_of(rows: np.ndarray) -> Statistics:
     """
     if len(rows) * rows[:1].nbytes < _REMEMBERED_BYTES:
         return compute_statistics(rows)
-    file = _folder() / f"{_hash(rows)}.npz"
+    folder = _folder()
+    if folder is None:
+        return compute_statistics(rows)
+    file = folder / f"{_hash(rows)}.npz"
     found = _recall(file)
     if found is None:
         found = compute_statistics(rows)
         _remember(file, found)
     return found
+
+
+class JoinedRows:
+    """The rows of several arrays one after another, `(N, *shape)`, as far as statistics use an array: `len`, slices, shape and dtype.
+
+    Args:
+        parts: Arrays, or what has slices, a shape and a dtype; one or more, all of one shape of a row and one dtype.
+    """
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts])
+        self.shape, self.dtype = (len(self), *parts[0].shape[1:]), parts[0].dtype
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        begin, end, _ = rows.indices(len(self))
+        first, last = np.searchsorted(self._ends, (begin, max(begin, end - 1)), side="right")
+        pieces = []
+        for part, stop in zip(self._parts[first : last + 1], self._ends[first : last + 1].tolist(), strict=True):
+            start = stop - len(part)
+            pieces.append(part[max(begin - start, 0) : end - start])
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._parts[0][:0]])
 
 
 def compute_statistics(rows: np.ndarray) -> Statistics:
@@ -133,8 +162,11 @@ def _count_in_bins(rows: np.ndarray, ranks: np.ndarray, low: np.ndarray, high: n
     return (bottom + top) / 2
 
 
-def _folder() -> Path:
-    return Path(os.environ.get("MUSE_CACHE") or Path.home() / ".cache" / "muse").expanduser() / "statistics"
+def _folder() -> Path | None:
+    try:
+        return Path(os.environ.get("MUSE_CACHE") or "~/.cache/muse").expanduser() / "statistics"
+    except RuntimeError:  # A user without a home folder.
+        return None
 
 
 def _hash(rows: np.ndarray) -> str:
@@ -151,7 +183,7 @@ def _recall(file: Path) -> Statistics | None:
             return Statistics(count=int(found["count"]), **values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # Whatever numpy and zipfile make of a damaged file.
         _log.warning("%s: cannot be read (%s); the statistics are computed again", file, error)
         return None
 

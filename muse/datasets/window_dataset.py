@@ -30,6 +30,8 @@ from muse.utils.attrdicts import nest
 _log = logging.getLogger(__name__)
 
 _LISTED = 20
+#: Rows from a window's first to its last, beyond which no episode goes.
+_MAX_REACH = 2**31
 
 
 class WindowDataset(Dataset, ABC):
@@ -116,7 +118,6 @@ class WindowDataset(Dataset, ABC):
         self._check_sources()
         self._reader.check(self._batch_names)
         self._windows.append(self._store.lengths, self._find_segments(self._store.view, self._store.ends))
-        self._sampler: Sampler | None = None
         self._check_loaded()
 
     @classmethod
@@ -173,6 +174,9 @@ class WindowDataset(Dataset, ABC):
         for name in ("batch_size", "horizon", "horizon_skip"):
             if getattr(self, name) < 1:
                 raise DataError(self._label(name), str(getattr(self, name)), "at least 1")
+        if (self.horizon - 1) * self.horizon_skip >= _MAX_REACH:
+            got = f"windows that reach over {(self.horizon - 1) * self.horizon_skip + 1:.4g} rows"
+            raise DataError(f"{self._label('horizon')} and 'horizon_skip'", got, f"at most {_MAX_REACH:.4g}")
         if self.initial_load_episodes < 0:
             raise DataError(self._label("initial_load_episodes"), str(self.initial_load_episodes), "0 for all, or more")
         if self.load_episode_range is not None:
@@ -276,8 +280,7 @@ class WindowDataset(Dataset, ABC):
             DataError: For an index or a name that is not there.
         """
         if indices is None:
-            self._sampler = self._sampler or self.get_sampler()
-            indices = self._sampler.next_indices()
+            indices = self._next_indices()
         return self._reader.read_windows(indices, self._batch_names if names is None else tuple(names), torch_device)
 
     def draw_batch(
@@ -303,18 +306,23 @@ class WindowDataset(Dataset, ABC):
         Raises:
             DataError: For a name that is not there or holds no numbers, and when there are no rows.
         """
-        found = {}
-        for name in names:
-            self._reader.check((name,))
-            # Goals are states of other rows.
-            source = name if self._goals is None else self._goals.names.get(name, name)
-            rows = None if source in DERIVED_NAMES else self._store.view(source)
-            if rows is None or rows.dtype.kind not in "fiub":
-                raise DataError(f"get_statistics: '{name}'", "no numbers", "a name with numbers")
-            if not len(rows):
-                raise DataError(f"get_statistics: '{name}'", "no rows", "at least one episode")
-            found[name] = statistics_of(rows)
-        return found
+        return {name: statistics_of(self.get_rows(name)) for name in names}
+
+    def get_rows(self, name: str) -> Any:
+        """Returns all rows of a name, not to be written to; see `Dataset.get_rows`.
+
+        Raises:
+            DataError: As `get_statistics`.
+        """
+        self._reader.check((name,))
+        # Goals are states of other rows.
+        source = name if self._goals is None else self._goals.names.get(name, name)
+        rows = None if source in DERIVED_NAMES else self._store.view(source)
+        if rows is None or rows.dtype.kind not in "fiub":
+            raise DataError(f"get_statistics: '{name}'", "no numbers", "a name with numbers")
+        if not len(rows):
+            raise DataError(f"get_statistics: '{name}'", "no rows", "at least one episode")
+        return rows
 
 
 def _between(

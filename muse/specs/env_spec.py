@@ -190,6 +190,10 @@ class EnvSpec(BaseClass):
             if name in leaves:
                 raise SpecError("EnvSpec", f"'{name}' twice", "each name once")
             leaves[name] = Leaf(name, tuple(shape), limits[0], limits[1], dtype, unit, roles.get(name, ""), description)
+        for name in leaves:
+            above = [name[:i] for i, letter in enumerate(name) if letter == "/"]
+            if outer := next((one for one in above if one in leaves), None):
+                raise SpecError("EnvSpec", f"'{name}' inside of '{outer}'", "a name that is no part of another's path")
         for name, role in roles.items():
             if name not in leaves:
                 raise SpecError(

@@ -18,7 +18,7 @@ class Statistics:
         mean, std: Over all rows; `std` is the population's, exactly 0 for a constant element (whoever divides guards).
         min, max: Over all rows.
         count: Number of rows.
-        quantiles: `(Q, *shape)`, the quantiles `QUANTILES` over all rows; None where they are not known (of several datasets together).
+        quantiles: `(Q, *shape)`, the quantiles `QUANTILES` over all rows; None where they are not known.
     """
 
     mean: np.ndarray

@@ -53,7 +53,6 @@ class FakeDataset(Dataset):
         self._once = {*env_spec.param_names, *env_spec.final_names}
         self._episodes: list[Flat] = []
         self._windows: list[tuple[int, int]] = []
-        self._sampler: Sampler | None = None
         for index in range(self.num_episodes):
             self._append(self._draw(index, self.episode_length + index), self.episode_length + index)
 
@@ -65,8 +64,7 @@ class FakeDataset(Dataset):
     ) -> tuple[AttrDict, AttrDict]:
         """Checks the request and gathers windows; see `Dataset.get_batch`."""
         if indices is None:
-            self._sampler = self._sampler or self.get_sampler()
-            indices = self._sampler.next_indices()
+            indices = self._next_indices()
         _check_indices(indices, len(self))
         chosen = self._checked_names(names)
         windows = [self._window(self._windows[index], chosen) for index in indices]

@@ -18,9 +18,9 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
     """Opens a temporary file beside `path` that takes its place when the block ends without an error.
 
     The file is synced before the rename and the folder after it, so a crash leaves the old file or the new one.
-    The folder is made when missing.
+    The folder is made when missing. Where `path` is a link, the file that it leads to is replaced, and the link stays.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     temporary = Path(name)
@@ -31,9 +31,26 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
             file.flush()
             os.fsync(file.fileno())
         publish(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        say_where(error, target)
         raise
+
+
+def overlap(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> str:
+    """Returns in words why what is read at one path cannot be written to the other; empty where they are apart."""
+    read, written = Path(os.path.realpath(source)), Path(os.path.realpath(target))
+    if read == written:
+        return "source and destination at once"
+    if read in written.parents:
+        return f"inside of the source {source}"
+    return f"holds the source {source}, which would be replaced with it" if written in read.parents else ""
+
+
+def say_where(error: BaseException, path: str | os.PathLike[str]) -> None:
+    """Gives an error of the system the path that was being written, where it names none: a full disk."""
+    if isinstance(error, OSError) and error.filename is None:
+        error.filename = os.fspath(path)
 
 
 def publish(temporary: Path, target: Path) -> None:
@@ -43,6 +60,16 @@ def publish(temporary: Path, target: Path) -> None:
     temporary.chmod(0o666 & ~umask)
     os.replace(temporary, target)
     sync_folder(target.parent)
+
+
+def format_bytes(count: int) -> str:
+    """Returns a number of bytes for people."""
+    size, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{count} B" if unit == "B" else f"{size:.3g} {unit}"
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
@@ -94,6 +121,9 @@ def temporary_folder(target: Path) -> Iterator[Path]:
         os.umask(umask)
         folder.chmod(0o777 & ~umask)
         yield folder
+    except OSError as error:
+        say_where(error, target)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -101,6 +101,7 @@ def test_mistakes_are_messages_and_a_status(capsys):
         (1, "demos.hdf5", "a"),
         (2, "demos.hdf5", "demos.hdf5", "--overwrite"),
         (1, "a.npz", "a.muse"),
+        (2, "demos.hdf5", ".", "--to", "episodes", "--overwrite"),
         (2, "demos.hdf5", "a.npz", "--compressor", "zstd"),
         (2, "demos.hdf5", "a.npz", "--map", "states"),
         (2, "demos.hdf5", "a.npz", "--map", "states=a", "--map", "states=b"),
@@ -117,6 +118,7 @@ def test_mistakes_are_messages_and_a_status(capsys):
         "error: a: a name without an ending; expected one that ends in .npz, .muse, .hdf5, .h5, .zarr, .zarr.zip",
         "error: demos.hdf5: source and destination at once; expected two places",
         "error: a.npz: no such file or folder; expected a dataset",
+        "error: .: holds the source demos.hdf5, which would be replaced with it; expected two places",
         "error: --compressor: an option of zarr, which neither demos.hdf5",
         "error: --map states: no SRC=DST; expected a name of the source, =, its name in the destination",
         "error: --map states=b: 'states' twice; expected each name once",
@@ -174,3 +176,32 @@ def test_the_scripts(script):
         [sys.executable, ROOT / "scripts" / f"{script}.py", "--help"], capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0 and "--ep_prefix" in done.stdout and "convert" in done.stdout and "--map SRC=DST" in done.stdout
+
+
+def test_no_folder_is_deleted_that_is_not_a_dataset(capsys):
+    """A mistyped destination costs a message, not what lies there."""
+    Path("work/deep").mkdir(parents=True)
+    Path("work/deep/thesis.tex").write_text("text")
+    Path("work/other.npz").write_text("another dataset")
+    assert run("convert", "demos.hdf5", "work", "--to", "episodes", "--overwrite") == 2
+    assert "error: work: a folder of something else than a dataset; expected a dataset to replace" in capsys.readouterr().err
+    assert Path("work/deep/thesis.tex").read_text() == "text" and Path("work/other.npz").exists()
+    # An empty one is taken, and so is what Muse wrote; but not with something else in it.
+    Path("empty").mkdir()
+    for _ in range(2):
+        assert run("convert", "demos.hdf5", "empty", "--to", "episodes", "--overwrite") == 0
+    Path("empty/notes.txt").write_text("of mine")
+    assert run("convert", "demos.hdf5", "empty", "--to", "episodes", "--overwrite") == 2
+    assert Path("empty/notes.txt").exists()
+
+
+def test_source_and_destination_lie_apart(capsys):
+    assert run("convert", "demos.hdf5", "a.muse") == 0
+    assert run("convert", "a.muse", "a.muse/b.npz") == 2
+    assert "a.muse/b.npz: inside of the source a.muse" in capsys.readouterr().err
+    assert run("data", "filter", "a.muse", "a.muse/b.muse", "--where", "index == 0") == 1
+    assert "a.muse/b.muse: inside of the source a.muse" in capsys.readouterr().err
+    Path("a.npz").rename("a.muse/in.npz") if Path("a.npz").exists() else run("convert", "demos.hdf5", "a.muse/in.npz")
+    assert run("data", "filter", "a.muse/in.npz", "a.muse", "--where", "index == 0", "--overwrite") == 1
+    assert "a.muse: holds the source a.muse/in.npz" in capsys.readouterr().err
+    assert len(read_file("a.muse/in.npz").ends) == len(read_file("a.muse").ends) == 3

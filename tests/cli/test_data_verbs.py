@@ -218,6 +218,20 @@ def test_pictures(capsys):
     assert run("video", "a.muse", "--out", "a.mp4") == 1 and run("video", "a.muse", "--out", "a.mp4", "--overwrite") == 0
 
 
+def test_a_picture_is_of_one_episode_and_a_png(capsys):
+    for words in (("--out", "a.png", "--episode", "0", "1"), ("--out", "a.pdf")):
+        assert run("plot", "a.npz", *words) == 2
+        assert "expected a folder, or a .png for one episode alone" in capsys.readouterr().err
+    assert not list(Path().glob("*.p[dn]*"))
+
+
+def test_nothing_is_left_and_nothing_is_there(capsys):
+    assert run("relabel", "a.npz", "b.npz", "--drop", "ego", "action", "reward", "image", "param/size") == 2
+    assert capsys.readouterr().err.startswith("error: --drop: every name there is") and not Path("b.npz").exists()
+    assert run("info", "typo") == 1
+    assert capsys.readouterr().err.startswith("error: typo: no such file or folder; expected a dataset")
+
+
 def test_replay_is_that_of_muse_replay(capsys):
     # Made up, so the environment does not lead where it led, and says so.
     assert run("replay", "a.npz", "--num_envs", "1") == 1

@@ -21,7 +21,7 @@ from muse.datasets import ConcatDataset, DataError, GoalRelabelling, NpDataset, 
 from muse.datasets.concat_dataset import joined_statistics
 from muse.datasets.preprocess import RewardToGo
 from muse.datasets.samplers import MixtureSampler, SequentialSampler, UniformSampler
-from muse.datasets.statistics import compute_statistics
+from muse.datasets.statistics import JoinedRows, compute_statistics
 from muse.testing import FakeDataset, check_dataset
 from muse.utils.attrdicts import flatten
 from muse.utils.errors import OptionError
@@ -91,6 +91,31 @@ def test_statistics_of_parts_are_those_of_all_rows(counts, offset, seed):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-9, atol=1e-9)
     assert found.count == wanted.count and found.std[1] == 0 and found.mean[1] == found.min[1]
     assert len(parts) == 1 or found.quantiles is None
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(1, 40), st.integers(0, 99))
+def test_rows_of_parts_are_as_one_array(counts, step, seed):
+    parts = [np.random.default_rng(seed + i).random((count, 2)) for i, count in enumerate(counts)]
+    whole, rows = np.concatenate(parts), JoinedRows(parts)
+    assert len(rows) == len(whole) and rows.shape == whole.shape and rows.dtype == whole.dtype
+    for begin in range(0, len(whole), step):
+        assert np.array_equal(rows[begin : begin + step], whole[begin : begin + step])
+    assert np.array_equal(rows[:], whole) and np.array_equal(rows[:1], whole[:1]) and rows[len(whole) :].shape == (0, 2)
+
+
+def test_statistics_have_quantiles_where_all_parts_tell_their_rows():
+    parts = episodes_of(PARTS)
+    dataset, one = concat_of(parts), make_dataset(SPEC, flat(parts))
+    names = ["ego", "image", "param/size"]
+    found, wanted = dataset.get_statistics(names), one.get_statistics(names)
+    for name in names:
+        for key in ("mean", "std", "min", "max", "quantiles"):
+            np.testing.assert_allclose(getattr(found[name], key), getattr(wanted[name], key), rtol=1e-9, atol=1e-9)
+        assert found[name].count == wanted[name].count
+    groups = [group_of(make_dataset(SPEC, one)) for one in parts]
+    nested = [d(cls=ConcatDataset, datasets=some) for some in (groups[:2], groups[2:])]
+    inner = ConcatDataset(d(datasets=nested, batch_size=8), SPEC)
+    np.testing.assert_allclose(inner.get_statistics(["ego"])["ego"].quantiles, wanted["ego"].quantiles, rtol=1e-9)
 
 
 def draw(dataset, batches, weights=None, batch_size=8, seed=0):

@@ -467,3 +467,9 @@ def test_actions_that_a_policy_cannot_repeat_are_warned_of(caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "wild.npz: 'action': values from -50 to 50, first in row 1; the spec's limits are [-1, 1], to which a policy clips its actions"
     ]
+
+
+@pytest.mark.parametrize(("horizon", "skip"), [(10, 2**60), (2**40, 1), (10, 10**25)])
+def test_windows_that_no_number_of_a_row_reaches(horizon, skip):
+    text = message(lambda: NpDataset(d(horizon=horizon, horizon_skip=skip, pad_end_sequence=True), make_spec()))
+    assert text.startswith("NpDataset: 'horizon' and 'horizon_skip': windows that reach over")

@@ -90,3 +90,30 @@ def test_few_rows_are_not_remembered(tmp_path, monkeypatch):
     monkeypatch.setenv("MUSE_CACHE", str(tmp_path / "cache"))
     statistics_of(draw("float32", 50, (3,), 0))
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_damaged_memory_is_computed_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(statistics, "_REMEMBERED_BYTES", 0)
+    rows = draw("float32", 50, (3,), 0)
+    wanted = statistics_of(rows)
+    (file,) = (tmp_path / "statistics").iterdir()
+    content, rng = file.read_bytes(), np.random.default_rng(0)
+    for _ in range(100):
+        broken = bytearray(content)
+        for place in rng.integers(0, len(content), rng.integers(1, 20)):
+            broken[place] = rng.integers(256)
+        file.write_bytes(bytes(broken))
+        statistics_of(rows)
+    file.write_bytes(
+        content.replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00\x63\x00")
+    )
+    assert np.array_equal(statistics_of(rows).mean, wanted.mean)
+
+
+def test_a_user_without_a_home(monkeypatch):
+    monkeypatch.delenv("MUSE_CACHE", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    monkeypatch.setattr(statistics, "_REMEMBERED_BYTES", 0)
+    assert statistics_of(np.arange(5.0)).mean == 2

@@ -115,6 +115,7 @@ def test_check_finds_what_does_not_fit():
         ({"names_shapes_limits_dtypes": [("a", (2,), (1, 0), float)]}, "spec leaf 'a': low [1.0, 1.0] above high [0.0, 0.0]; expected low <= high"),
         ({"names_shapes_limits_dtypes": [("a", (2,), ([0, 0, 0], 1), float)]}, "spec leaf 'a': low [0, 0, 0]; expected a limit that broadcasts to shape (2,)"),
         ({"names_shapes_limits_dtypes": [("a", (), (0, 1), object)]}, "spec leaf 'a': dtype object; expected a type of fixed size (float32, int64, bool, uint8, U16)"),
+        ({"names_shapes_limits_dtypes": [("a/b/c", (), (0, 1), float), ("a/b", (), (0, 1), float)]}, "EnvSpec: 'a/b/c' inside of 'a/b'; expected a name that is no part of another's path"),
         ({"names_shapes_limits_dtypes": [("a/", (), (0, 1), float)]}, "spec leaf 'a/': not a name; expected a path such as 'objects/position'"),
     ],
 )  # fmt: skip

@@ -34,6 +34,16 @@ def test_the_file_is_readable_as_any_other(tmp_path):
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/a.txt").write_text("old")
+    (tmp_path / "a.txt").symlink_to("disk/a.txt")
+    with atomic_write(tmp_path / "a.txt", "w") as file:
+        file.write("new")
+    assert (tmp_path / "a.txt").is_symlink() and (tmp_path / "disk/a.txt").read_text() == "new"
+    assert os.listdir(tmp_path / "disk") == ["a.txt"]
+
+
 WRITER = """
 import sys
 from muse.utils.files import atomic_write

@@ -29,7 +29,7 @@ Examples:
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the verb and returns its exit status."""
     parser = make_parser(prog, _DESCRIPTION, config=False)
-    parser.add_argument("files", metavar="FILE", nargs="+", help="datasets: .npz files and .muse folders")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="datasets, of any form that muse convert reads")
     parser.add_argument("--strict", action="store_true", help="exit status 1 with warnings too")
     parser.add_argument("--json", action="store_true", help="print a JSON list of everything found")
     return run(_work, parser, argv)

@@ -11,7 +11,8 @@ from muse.utils.progress import Progress
 
 #: Work that takes no longer shows no progress [s].
 _QUIET = 1.0
-FILE_HELP = "a dataset: an .npz file or a .muse folder"
+FILE_HELP = "a dataset, of any form that muse convert reads"
+OWN_FILE_HELP = "a dataset: an .npz file or a .muse folder"
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +36,3 @@ def counting(name: str, unit: str, total: int = 0, description: str = "") -> Ite
                 bar.update(done)
 
         yield tell
-
-
-def format_bytes(count: int) -> str:
-    """Returns a number of bytes for people."""
-    size, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{count} B" if unit == "B" else f"{size:.3g} {unit}"

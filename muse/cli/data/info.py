@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from muse.cli.common import make_parser, run
-from muse.cli.data.common import FILE_HELP, counting, format_bytes
+from muse.cli.data.common import FILE_HELP, counting
 from muse.datasets.tools.summary import NameSummary, Summary, overall_std, summarize
 from muse.experiments.logger import logging_to
+from muse.utils.files import format_bytes
 
 _DESCRIPTION = """Print what a dataset holds: episodes and their lengths, which succeeded, the environment that it was made in, splits,
 sizes, and for each name its role, shape, type, unit, limits and statistics over all rows and elements. What never changes is marked as

@@ -15,6 +15,7 @@ from muse.experiments.provenance import check_same_env
 
 _DESCRIPTION = """Write the episodes of several datasets into one, in the order given. Their names, types, units, roles and limits must be the same
 (`muse data relabel` changes them). Splits of one name are joined, their episodes renumbered; the seeds of collections are dropped.
+What came with robomimic's demonstrations (env_args, model files) stays where all are of one environment.
 
 Datasets made in environments that behave differently (class, options, simulator) are refused unless --allow_mismatch is given.
 With one source it makes an .npz file of a .muse folder, or the other way round.
@@ -26,7 +27,7 @@ Examples:
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the verb and returns its exit status."""
     parser = make_parser(prog, _DESCRIPTION, config=False)
-    parser.add_argument("files", metavar="SRC", nargs="+", help="datasets: .npz files and .muse folders")
+    parser.add_argument("files", metavar="SRC", nargs="+", help="datasets, of any form that muse convert reads")
     add_target(parser)
     add_mismatch_flag(parser)
     return run(_work, parser, argv)

@@ -13,6 +13,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.plots import has_states, plot_coverage, plot_episode, plot_histograms, plot_lengths
 from muse.experiments.logger import logging_to
+from muse.utils.errors import OptionError
 
 _DESCRIPTION = """Draw what a dataset holds as PNG files, into a folder beside the file or into --out:
 
@@ -26,6 +27,9 @@ Examples:
   muse data plot data/mine.npz
   muse data plot data/mine.npz --episode 3 7 --out plots/mine
   muse data plot data/mine.npz --episode 3 --out plots/third.png"""
+
+#: Endings of single pictures; all others are those of folders.
+_PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -43,11 +47,14 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     source = Path(args.file)
     out = Path(args.out) if args.out else source.with_name(f"{source.stem}_plots")
+    if out.suffix in _PICTURES and (out.suffix != ".png" or len(args.episode) > 1):
+        got = f"{len(args.episode)} episodes" if out.suffix == ".png" else f"a name that ends in '{out.suffix}'"
+        raise OptionError(f"--out {out}", got, "a folder, or a .png for one episode alone")
     with logging_to(debug=args.debug):
         data = open_data(args.file)
         pages: dict[Path, Callable[[Path], Any]] = {}
         for number in args.episode:
-            name = out if out.suffix == ".png" and len(args.episode) == 1 else out / f"episode_{number}.png"
+            name = out if out.suffix == ".png" else out / f"episode_{number}.png"
             pages[name] = lambda path, number=number: plot_episode(path, data, number)
         if out.suffix != ".png":
             for name, draw in (("histograms", plot_histograms), ("coverage", plot_coverage), ("lengths", plot_lengths)):

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from muse.cli.common import make_parser, run
-from muse.cli.data.common import FILE_HELP
+from muse.cli.data.common import OWN_FILE_HELP
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.reworking import draw_holdout, parse_split, write_splits
 from muse.experiments.logger import logging_to
@@ -25,7 +25,7 @@ Examples:
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs the verb and returns its exit status."""
     parser = make_parser(prog, _DESCRIPTION, config=False)
-    parser.add_argument("file", metavar="FILE", help=FILE_HELP)
+    parser.add_argument("file", metavar="FILE", help=OWN_FILE_HELP)
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument(
         "--holdout", type=float, metavar="SHARE", help="draw this share of the episodes as 'holdout', the rest as 'train'"

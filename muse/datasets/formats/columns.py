@@ -53,12 +53,14 @@ def read_columns(
     work: Work,
     progress: Tell,
     where: str,
+    finite: bool = True,
 ) -> dict[str, np.ndarray]:
     """Reads episodes into arrays of `work`, from the first that it does not have.
 
     Args:
         lengths: `(E,)`, rows of each episode.
         fetch: Returns `(T, *shape)` of an episode, or the value of a one-time name.
+        finite: Refuse NaN and infinity.
 
     Raises:
         DataError: For values that are not finite, of another type or shape, and for arrays that find no room.
@@ -77,7 +79,8 @@ def read_columns(
             values = values[None] if column.is_onetime else values
             if values.size != array.size or (values.shape != array.shape and not _is_flat(values.shape, array.shape)):
                 raise DataError(label, f"shape {values.shape}", str(array.shape), "mend the episode, or leave the name out")
-            check_finite(values, label)
+            if finite:
+                check_finite(values, label)
             array[...] = to_type(values, column.dtype, label).reshape(array.shape)
         work.commit(number + 1)
         progress(number + 1, len(ends))

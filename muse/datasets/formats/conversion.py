@@ -12,8 +12,10 @@ from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Format, Tell, tell_nobody
 from muse.datasets.formats.guard import read_guarded
 from muse.datasets.formats.native import NativeFormat
+from muse.datasets.formats.registry import format_names, get_format
 from muse.datasets.formats.work import Work, identify
 from muse.utils.errors import OptionError, nearest
+from muse.utils.files import overlap
 
 
 def convert(
@@ -45,8 +47,9 @@ def convert(
         raise DataError(
             str(source), "no such file or folder", f"a dataset ({reader.name})", "the path is relative to the working folder"
         )
-    if target.exists() and os.path.samefile(source, target):
-        raise OptionError(str(target), "source and destination at once", "two places")
+    if problem := overlap(source, target):
+        raise OptionError(str(target), problem, "two places")
+    _check_replaceable(target)
     from_native, to_native = isinstance(reader, NativeFormat), isinstance(writer, NativeFormat)
     made_from = {
         "source": identify(source), "forms": [reader.name, writer.name], "names": dict(names),
@@ -66,6 +69,14 @@ def convert(
             return len(data.ends), read
         written = writer.write(target, data, _names_between(names, read, str(source)), (), writing, progress("write"))
         return len(data.ends), joined_fates(read, written)
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raises `OptionError` for a folder that holds something else than a dataset: all of it would be deleted."""
+    if not target.is_dir() or not any(target.iterdir()):
+        return
+    if not any(cls.may_replace(target) for cls in map(get_format, format_names())):
+        raise OptionError(str(target), "a folder of something else than a dataset", "a dataset to replace, or a new name")
 
 
 def _count(data: Any, splits: Sequence[str]) -> int:
@@ -100,6 +111,8 @@ def joined_fates(read: Sequence[Fate], written: Sequence[Fate]) -> list[Fate]:
         used.add(second.source)
         if second.became or first.source != "(not there)":
             by = f"by way of '{first.became}'" if first.became not in (first.source, second.became) else ""
-            notes = [first.note] if first.note.startswith(second.note) else [first.note, second.note]
-            joined.append(Fate(first.source, second.became, "; ".join(filter(None, (*notes, by)))))
+            # What both say is said once: shape and type, which seldom change on the way.
+            told = first.note.split("; ")
+            more = [note for note in second.note.split("; ") if not any(one.startswith(note) for one in told)]
+            joined.append(Fate(first.source, second.became, "; ".join(filter(None, (*told, *more, by)))))
     return [*joined, *(fate for fate in written if fate.source not in used)]

@@ -47,6 +47,12 @@ class EpisodesFormat(Format):
         """See `Format.recognizes`."""
         return path.is_dir() and next(path.glob("*.npz"), None) is not None
 
+    @classmethod
+    def may_replace(cls, path: Path) -> bool:
+        """See `Format.may_replace`: a folder with archives in it may also be one of many datasets."""
+        there = [file.name for file in path.iterdir()]
+        return _TABLE in there and all(name == _TABLE or name.endswith(".npz") for name in there)
+
     def read(
         self, path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell = tell_nobody
     ) -> tuple[EpisodeData, list[Fate]]:
@@ -68,7 +74,7 @@ class EpisodesFormat(Format):
                 last[number] = _read(files[selection.numbers[number]], skip)
             return last[number][column.place]
 
-        arrays = read_columns(columns, selection.lengths, fetch, work, progress, where)
+        arrays = read_columns(columns, selection.lengths, fetch, work, progress, where, self.finite)
         data = kept.to_episodes(columns, arrays, selection.lengths, selection.meta(kept.meta), where)
         told = [column.fate(arrays[column.name]) for column in columns]
         return data, [*told, *fates, *kept.fates(_TABLE, selection.splits, selection.counts, fits)]

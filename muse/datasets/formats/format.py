@@ -41,6 +41,7 @@ class Format(BaseClass, ABC):
 
     Args:
         params: The options of the class.
+        finite: Refuse numbers that are NaN or infinite where they are read. A check, which lists them all, lets them in.
     """
 
     #: What `--to` and messages call it.
@@ -50,15 +51,20 @@ class Format(BaseClass, ABC):
     #: Modules of others that reading imports.
     libraries: tuple[str, ...] = ()
 
-    def __init__(self, params: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, params: Mapping[str, Any] | None = None, finite: bool = True) -> None:
         #: What it was built with, to build it again elsewhere.
-        self.options = dict(params or {})
+        self.options, self.finite = dict(params or {}), finite
         self.read_predefined_params(AttrDict(self.options))
 
     @classmethod
     @abstractmethod
     def recognizes(cls, path: Path) -> bool:
         """Returns whether what lies at `path` looks like one of its datasets. Opens as little as it can, and raises nothing."""
+
+    @classmethod
+    def may_replace(cls, path: Path) -> bool:
+        """Returns whether a folder is one of its datasets beyond doubt, and holds nothing else that would be lost with it."""
+        return path.name.endswith(cls.suffixes) if cls.suffixes else cls.recognizes(path)
 
     @abstractmethod
     def read(

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -64,7 +64,7 @@ def read_guarded(
         folder = work.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="muse-")))
         work.save()
         sync_seconds = None if work.folder is None else work.sync_seconds
-        arguments = (type(form), form.options, path, dict(names), tuple(splits), folder.absolute(), sync_seconds)
+        arguments = (type(form), form.options, form.finite, path, dict(names), tuple(splits), folder.absolute(), sync_seconds)
         libraries = (type(form).__module__, *form.libraries)
         steps, onetime, rest, work.done, fates = run_guarded(_read, arguments, str(path), progress, libraries)
         steps, onetime = ({name: _unpack(array) for name, array in packed.items()} for packed in (steps, onetime))
@@ -91,23 +91,28 @@ def run_guarded(
     with _LOCK:
         helper = _Helper.running()
         try:
-            helper.ask(pickle.dumps(tuple(libraries)), pickle.dumps((os.getcwd(), call, arguments, MEMORY_BYTES)))
+            with _telling_of_its_end(where):
+                helper.ask(pickle.dumps(tuple(libraries)), pickle.dumps((os.getcwd(), call, arguments, MEMORY_BYTES)))
             while True:
-                kind, value = helper.answer(SILENCE_SECONDS)
+                with _telling_of_its_end(where):
+                    kind, value = helper.answer(SILENCE_SECONDS)
                 if kind != "tell":
                     break
                 progress(*value)
-        except TimeoutError:
-            helper.end()
-            got = f"nothing read for {SILENCE_SECONDS:g} s"
-            raise DataError(where, got, _WHOLE, _AGAIN) from None
-        except (EOFError, OSError):
-            helper.end()
-            raise DataError(where, "the process that reads it was ended", _WHOLE, "enough memory for it") from None
         except BaseException:
             helper.end()
             raise
     return _settle(kind, value, where)
+
+
+@contextlib.contextmanager
+def _telling_of_its_end(where: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise DataError(where, f"nothing read for {SILENCE_SECONDS:g} s", _WHOLE, _AGAIN) from None
+    except (EOFError, OSError):
+        raise DataError(where, "the process that reads it was ended", _WHOLE, "enough memory for it") from None
 
 
 def _settle(kind: str, value: Any, where: str) -> Any:
@@ -263,6 +268,7 @@ def _limit_memory(num_bytes: int) -> None:
 def _read(
     cls: type[Format],
     options: Mapping[str, Any],
+    finite: bool,
     path: Path,
     names: Mapping[str, str],
     splits: tuple[str, ...],
@@ -271,7 +277,7 @@ def _read(
     tell: Tell,
 ) -> tuple[Any, ...]:
     work = Work.at(folder, sync_seconds)
-    data, fates = cls(options).read(path, names, splits, work, tell)
+    data, fates = cls(options, finite).read(path, names, splits, work, tell)
     work.save()
     steps, onetime = ({name: _pack(array) for name, array in arrays.items()} for arrays in (data.steps, data.onetime))
     return steps, onetime, replace(data, steps={}, onetime={}), work.done, fates

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
 import lzma
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import numpy as np
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.building import build_file
 from muse.datasets.formats.format import Tell
-from muse.datasets.formats.work import Work
+from muse.datasets.formats.work import FULL, Work
 from muse.utils.errors import brief
 from muse.utils.optional import require
 
@@ -183,11 +185,18 @@ def write_groups(
     if not all(part.exists() for part in parts[: work.done]):
         work.forget()
     for number in range(work.done, len(parts)):
-        with h5py.File(parts[number], "w") as part:
+        # In memory first: HDF5 that cannot close a file, for the disk is full, ends the program later by a signal.
+        with h5py.File(parts[number].name, "w", driver="core", backing_store=False) as part:
             fill(part.create_group("episode"), number)
+            part.flush()
+            image = part.id.get_file_image()
+        with open(parts[number], "wb") as opened:
+            opened.write(image)
         work.commit(number + 1)
         progress(number + 1, len(groups))
-    with build_file(path, work) as whole, h5py.File(whole, "w") as file:
+    with build_file(path, work) as whole, _writing(whole), h5py.File(whole, "w") as file:
+        if shutil.disk_usage(whole.parent).free < sum(part.stat().st_size for part in parts):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         for number, group in enumerate(groups):
             if parts:
                 with h5py.File(parts[number], "r") as part:
@@ -196,6 +205,18 @@ def write_groups(
                 fill(file.create_group(group), number)
                 progress(number + 1, len(groups))
         finish(file)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tells what h5py makes of a full disk, which it may find out when it closes the file, as an error of the system in one line."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.filename:
+            raise
+        full = next((number for number in FULL if os.strerror(number) in str(error)), None)
+        raise OSError(full or errno.EIO, os.strerror(full) if full else brief(error), str(path)) from error
 
 
 def pack(values: Any) -> str:

@@ -16,7 +16,7 @@ from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Format, Tell, tell_nobody
 from muse.datasets.formats.plan import Plan
 from muse.datasets.formats.work import Work
-from muse.datasets.loading import read_file
+from muse.datasets.loading import read_file, read_raw
 
 
 class NativeFormat(Format):
@@ -26,7 +26,7 @@ class NativeFormat(Format):
         self, path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell = tell_nobody
     ) -> tuple[EpisodeData, list[Fate]]:
         """See `Format.read`. Arrays of a folder are mapped from there, unless only some episodes are wanted."""
-        return _choose(read_file(path), names, tuple(splits), work, progress)
+        return _choose(read_file(path) if self.finite else read_raw(path), names, tuple(splits), work, progress)
 
     def write(
         self,

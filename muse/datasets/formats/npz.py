@@ -18,7 +18,7 @@ from muse.datasets.dataset import DataError, OnError, raise_error
 from muse.datasets.formats.episode_data import VERSION, EpisodeData, check_meta, split_names
 from muse.datasets.formats.headers import Header, read_header
 from muse.utils.errors import brief
-from muse.utils.files import atomic_write
+from muse.utils.files import atomic_write, format_bytes
 
 META = "_meta"
 #: Names that no prefix hides: without them a file says nothing.
@@ -32,8 +32,11 @@ def write(path: str | os.PathLike[str], data: EpisodeData) -> None:
     """Writes episodes; a crash leaves the old file or the new one.
 
     Raises:
-        DataError: For an array that could only be written by pickling it.
+        DataError: For an array that could only be written by pickling it, and for a name that means something else in the file.
     """
+    for name in (META, "done", "rollout_timestep"):
+        if name in data.steps or name in data.onetime:
+            raise DataError(f"{path}: '{name}'", "an array of that name", "another name: that one says what the file holds")
     arrays = {**data.steps, "done": data.done(), "rollout_timestep": data.rollout_timestep(), **data.onetime}
     write_arrays(path, arrays, data.meta)
 
@@ -72,6 +75,12 @@ def check_storable(array: np.ndarray, where: str) -> None:
     """Raises `DataError` for an array that only pickle could write, or whose elements have no bytes."""
     if array.dtype.hasobject or not array.dtype.itemsize:
         raise DataError(where, f"dtype {array.dtype}", "a type of fixed size")
+
+
+def check_kind(array: np.ndarray, kinds: str, where: str, hint: str) -> None:
+    """Raises `DataError` for an array of a kind that another project's files do not have, or not so that it can be read again."""
+    if array.dtype.kind not in kinds:
+        raise DataError(where, f"dtype {array.dtype}", "numbers, truths or text", hint)
 
 
 def read(path: str | os.PathLike[str], ignore_prefixes: tuple[str, ...] = (), on_error: OnError = raise_error) -> EpisodeData:
@@ -192,7 +201,7 @@ def _choose(
 def _check_memory(members: Iterable[zipfile.ZipInfo], where: str) -> None:
     needed, there = sum(info.file_size for info in members), physical_memory()
     if needed > there:
-        got, expected = f"{needed / 2**30:.1f} GiB when unpacked", f"at most the {there / 2**30:.1f} GiB of memory here"
+        got, expected = f"{format_bytes(needed)} when unpacked", f"at most the {format_bytes(there)} of memory here"
         raise DataError(where, got, expected, "the memory-mapped .muse folder form")
 
 

@@ -15,7 +15,7 @@ from muse.datasets.formats.format import Format
 from muse.datasets.formats.guard import read_guarded
 from muse.datasets.formats.native import NativeFormat
 from muse.datasets.formats.work import Work
-from muse.datasets.loading import read_file
+from muse.datasets.loading import read_file, read_raw
 from muse.utils.errors import OptionError, nearest
 
 #: Module and class by name. A name whose module is not there is not offered.
@@ -48,8 +48,11 @@ def get_format(name: str) -> type[Format]:
     return getattr(importlib.import_module(module), cls)
 
 
-def find_format(path: str | os.PathLike[str]) -> type[Format]:
+def find_format(path: str | os.PathLike[str], is_source: bool = False) -> type[Format]:
     """Returns the class of the format of what lies at `path`, or is to lie there, from its ending or from what is in it.
+
+    Args:
+        is_source: It is to be read, so that there must be something.
 
     Raises:
         DataError: When neither tells.
@@ -59,18 +62,23 @@ def find_format(path: str | os.PathLike[str]) -> type[Format]:
     for cls in classes:
         if path.name.endswith(cls.suffixes):
             return cls
+    if not path.exists() and is_source:
+        raise DataError(str(path), "no such file or folder", "a dataset", "the path is relative to the working folder")
     if not path.exists():
         known = ", ".join(suffix for cls in classes for suffix in cls.suffixes)
         got = f"a name that ends in '{path.suffix}'" if path.suffix else "a name without an ending"
         raise DataError(
-            str(path), got, f"one that ends in {known}", "for a folder of another form, say which: --from or --to NAME"
+            str(path),
+            got,
+            f"one that ends in {known}",
+            "for a folder of another form, tell muse convert which: --from or --to NAME",
         )
     found = [cls for cls in classes if cls.recognizes(path)]
     if len(found) == 1:
         return found[0]
     kinds = ", ".join(cls.name for cls in found or classes)
     got = f"a {'folder' if path.is_dir() else 'file'} of no form that Muse knows" if not found else f"like {kinds}"
-    raise DataError(str(path), got, f"one of {kinds}", "--from NAME, if it is one of them")
+    raise DataError(str(path), got, f"one of {kinds}", "muse convert --from NAME, if it is one of them")
 
 
 def open_data(
@@ -80,6 +88,7 @@ def open_data(
     names: Mapping[str, str] | None = None,
     splits: Iterable[str] = (),
     work: Work | None = None,
+    finite: bool = True,
 ) -> EpisodeData:
     """Reads a dataset of any form.
 
@@ -89,6 +98,7 @@ def open_data(
         names: Muse's name by the name there, where it is not to be the usual one; empty: left out.
         splits: Only the episodes of these; all when empty.
         work: Where the arrays lie that are not mapped from the dataset itself; in memory when None.
+        finite: Refuse numbers that are NaN or infinite.
 
     Raises:
         OptionError: For a form, an option or a name to map that is not there.
@@ -96,7 +106,7 @@ def open_data(
         MissingExtraError: Without the library that the form takes.
     """
     path = Path(path)
-    cls = get_format(form) if form else find_format(path)
+    cls = get_format(form) if form else find_format(path, is_source=True)
     if issubclass(cls, NativeFormat) and not names and not tuple(splits):
-        return read_file(path)
-    return read_guarded(cls(options), path, names or {}, splits, work or Work())[0]
+        return read_file(path) if finite else read_raw(path)
+    return read_guarded(cls(options, finite), path, names or {}, splits, work or Work())[0]

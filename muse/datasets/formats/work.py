@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -17,9 +19,11 @@ import numpy as np
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.npz import physical_memory
 from muse.utils.errors import MuseError
-from muse.utils.files import atomic_write, sync_tree
+from muse.utils.files import atomic_write, format_bytes, sync_tree
 
 _STATE = "state.json"
+#: What the system says of a disk without room, and of a file that may not grow.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Work:
@@ -133,7 +137,7 @@ class Work:
             taken = sum(file.stat().st_blocks * 512 for file in self.folder.glob("arrays/*.npy"))
             there, place, hint = shutil.disk_usage(self.folder).free + taken, f"free at {self.folder.parent}", "another disk"
         if num_bytes > there:
-            got, expected = f"{num_bytes / 2**30:.1f} GiB of arrays", f"at most the {there / 2**30:.1f} GiB {place}"
+            got, expected = f"{format_bytes(num_bytes)} of arrays", f"at most the {format_bytes(there)} {place}"
             raise DataError(where, got, expected, hint)
 
     def allocate(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -199,7 +203,15 @@ class Work:
                     return there
         self.forget()
         file.parent.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(file, "w+", dtype, shape)
+        try:
+            array = np.lib.format.open_memmap(file, "w+", dtype, shape)
+            _take_room(file)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            got = f"{format_bytes(math.prod(shape) * dtype.itemsize)} for an array ({error.strerror})"
+            raise DataError(str(file.parent), got, "room on the disk", "another disk") from error
+        return array
 
     def _resume(self) -> None:
         self.done = self._saved = self._read_state().get("done", 0)
@@ -241,6 +253,18 @@ class Work:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _take_room(file: Path) -> None:
+    """Has the disk set aside what a file claims: one that gets full while a mapped file is filled ends the program without a word."""
+    if hasattr(os, "posix_fallocate"):
+        with open(file, "r+b") as opened:
+            try:
+                os.posix_fallocate(opened.fileno(), 0, os.fstat(opened.fileno()).st_size)
+            except OSError as error:
+                # Some file systems cannot.
+                if error.errno in FULL:
+                    raise
 
 
 def identify(path: str | os.PathLike[str]) -> list[list[Any]]:

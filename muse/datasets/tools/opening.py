@@ -16,15 +16,15 @@ def open_data(path: str | os.PathLike[str], finite: bool = True, on_error: OnErr
     """Opens a dataset of any form that Muse reads; arrays of a `.muse` folder are mapped, not copied.
 
     Args:
-        path: The file or folder. One of another project raises the first thing that is wrong in it, whatever `on_error` is.
+        path: The file or folder. One of another project raises the first thing that is wrong with its layout, whatever `on_error` is.
         finite: Refuse step names that hold NaN or infinity.
-        on_error: For a check, which goes on after what is wrong; see `muse.datasets.loading.read_raw`.
+        on_error: For a check, which goes on after what is wrong, NaN and infinity too; see `muse.datasets.loading.read_raw`.
 
     Raises:
         DataError: For whatever is wrong in it.
     """
-    if not issubclass(find_format(path), NativeFormat):
-        data = registry.open_data(path)
+    if not issubclass(find_format(path, is_source=True), NativeFormat):
+        data = registry.open_data(path, finite=finite and on_error is None)
     elif finite and on_error is None:
         data = read_file(path)
     else:

@@ -15,12 +15,13 @@ from muse.datasets.tools.specs import arrays_spec
 from muse.datasets.tools.success import success_of
 from muse.specs import Leaf
 from muse.utils.plots import COLORS, dress_axes, new_figure, save_figure
+from muse.utils.video import is_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Names with more elements have no panel (pictures), or one of faint lines without a legend.
+#: Names with more elements have no panel, nor have pictures; or one of faint lines without a legend.
 _MAX_ELEMENTS, _MAX_LEGEND = 256, 8
 #: Rows that are drawn as points at most.
 _MAX_POINTS = 20_000
@@ -96,14 +97,16 @@ def plot_coverage(path: str | os.PathLike[str], data: EpisodeData) -> None:
         ):  # fmt: skip
             if chosen.any():
                 axes.scatter(*points[last[chosen]].T, s=14, color=color, marker="x", linewidths=1, label=label)
-        axes.set_title(title, fontsize=10)
+        axes.set_title(_plain(title), fontsize=10)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         if is_metric:
             axes.set_aspect("equal", adjustable="datalim")
         dress_axes(axes)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    legend = figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9, markerscale=1.5)
+    legend = figure.legend(
+        handles, labels, loc="outside lower center", ncols=4 if columns > 1 else 2, frameon=False, fontsize=9, markerscale=1.5
+    )
     legend.legend_handles[0].set_alpha(1.0)
     save_figure(path, figure)
 
@@ -150,7 +153,9 @@ def _drawable(data: EpisodeData) -> list[Leaf]:
         DataError: When there is none.
     """
     leaves = [
-        leaf for leaf in map(arrays_spec(data).leaf, data.steps) if leaf.dtype.kind in "fiub" and 0 < leaf.size <= _MAX_ELEMENTS
+        leaf
+        for leaf in map(arrays_spec(data).leaf, data.steps)
+        if leaf.dtype.kind in "fiub" and 0 < leaf.size <= _MAX_ELEMENTS and not is_picture(leaf.shape, leaf.dtype)
     ]
     if not leaves or not len(data.ends):
         raise DataError(
@@ -167,8 +172,13 @@ def _panels(count: int, title: str) -> tuple[Figure, list[Axes]]:
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
 
+def _plain(text: str) -> str:
+    """Returns text that matplotlib draws as it is: between two dollars it would look for formulas."""
+    return text.replace("$", r"\$")
+
+
 def _title(data: EpisodeData) -> str:
-    return os.path.basename(os.path.normpath(data.where))
+    return _plain(os.path.basename(os.path.normpath(data.where)))
 
 
 def _verdict(data: EpisodeData, index: int) -> str:
@@ -205,7 +215,7 @@ def _colors(count: int) -> Sequence[Any]:
 
 def _name_panel(axes: Axes, leaf: Leaf) -> None:
     role = f"  ({leaf.role.replace('_', ' ')})" if leaf.role not in ("", leaf.name) else ""
-    axes.set_title(f"{leaf.name}{role}", fontsize=9, loc="left")
+    axes.set_title(_plain(f"{leaf.name}{role}"), fontsize=9, loc="left")
     axes.tick_params(labelsize=8)
     dress_axes(axes)
     if 1 < leaf.size <= _MAX_LEGEND:
@@ -223,7 +233,7 @@ def _draw_steps(axes: Axes, leaf: Leaf, rows: np.ndarray) -> None:
     if leaf.role == "action" and leaf.is_bounded and leaf.dtype.kind == "f":
         for limit in np.unique([leaf.low, leaf.high]):
             axes.axhline(limit, color="0.5", linestyle=":", linewidth=1)
-    axes.set_ylabel(f"[{leaf.unit}]" if leaf.unit else "", fontsize=8)
+    axes.set_ylabel(_plain(f"[{leaf.unit}]") if leaf.unit else "", fontsize=8)
     if leaf.dtype == bool:
         axes.set_ylim(-0.1, 1.1)
         axes.set_yticks([0, 1])
@@ -248,7 +258,7 @@ def _draw_histogram(axes: Axes, leaf: Leaf, rows: np.ndarray) -> None:
             if leaf.size == 1:
                 axes.stairs(share, edges, color=color, alpha=0.25, fill=True)
         axes.set_yscale("log" if _is_peaked(rows, edges) else "linear")
-        axes.set_xlabel(f"[{leaf.unit}]" if leaf.unit else "", fontsize=8)
+        axes.set_xlabel(_plain(f"[{leaf.unit}]") if leaf.unit else "", fontsize=8)
     axes.yaxis.set_major_formatter(_percent)
     if axes.get_yscale() == "log":
         from matplotlib.ticker import NullFormatter

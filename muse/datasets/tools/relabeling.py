@@ -95,6 +95,8 @@ class _Relabeling:
             _check_name(old, leaves, "--rename")
             if new in ("done", "rollout_timestep") or (new in leaves and new not in changes.rename):
                 raise OptionError(f"--rename {old}={new}", f"'{new}' is taken", "a new name")
+        if not leaves:
+            raise OptionError("--drop", "every name there is", "one that is left, at least")
         names = [changes.rename.get(name, name) for name in leaves]
         if len(set(names)) < len(names):
             raise OptionError("--rename", "two names become one", "a name for each")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
@@ -11,14 +12,17 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.robomimic.meta import BLOCK
 from muse.datasets.loading import format_of, join_splits
 from muse.datasets.tools.expressions import Expression
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.specs import check_same_specs
 from muse.datasets.tools.values import EpisodeValues
-from muse.datasets.tools.writing import check_target, meta_of_chosen, parts_of_episodes, with_spec, write_parts
+from muse.datasets.tools.writing import check_target, joined_origin, meta_of_chosen, parts_of_episodes, with_spec, write_parts
 from muse.utils.errors import OptionError
 from muse.utils.seeding import make_generator
+
+_log = logging.getLogger(__name__)
 
 #: Is told how many episodes are done.
 Tell = Callable[[int], Any]
@@ -100,6 +104,9 @@ def merge_data(
         if any(other != fingerprints[0] for other in fingerprints_of(part)) and not allow_mismatch:
             got = f"made in another environment, or another version of it, than {parts[0].where}"
             raise DataError(part.where, got, "the same fingerprint", "allow_mismatch, where it makes no difference")
+    if len(parts) == 1 and len(parts[0].ends):
+        # The same episodes in another form: whatever is said of them still holds.
+        return write_parts(path, parts_of_episodes(parts[0], range(len(parts[0].ends))), with_spec(parts[0]), progress)
     meta: dict[str, Any] = {key: value for key, value in with_spec(parts[0]).items() if key in ("spec", "fingerprint")}
     if any("splits" in part.meta for part in parts):
         meta["splits"] = join_splits([part.meta for part in parts], [len(part.ends) for part in parts])
@@ -109,6 +116,10 @@ def merge_data(
     collections = [part.meta.get("collection") for part in parts]
     if all(isinstance(one, dict) and one.get("only_successful") is True for one in collections):
         meta["collection"] = {"only_successful": True}
+    if (origin := joined_origin(parts)) is not None:
+        meta[BLOCK] = origin
+    elif any(BLOCK in part.meta for part in parts):
+        _log.warning("%s: not all of one environment of robomimic; its env_args and model files are left out", target)
     meta["merged"] = [{"file": part.where, "episodes": len(part.ends)} for part in parts]
     pieces = chain.from_iterable(parts_of_episodes(part, range(len(part.ends))) for part in parts if len(part.ends))
     first = next(pieces, None)

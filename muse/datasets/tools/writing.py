@@ -17,6 +17,7 @@ from muse.datasets.formats.npz import physical_memory
 from muse.datasets.formats.robomimic.meta import BLOCK, Origin
 from muse.datasets.loading import format_of, write_file
 from muse.datasets.tools.specs import arrays_spec
+from muse.utils.files import format_bytes, overlap
 
 #: Bytes of a part; an episode that is larger is a part of its own.
 PART_BYTES = 2**26
@@ -26,12 +27,13 @@ def check_target(target: str | os.PathLike[str], sources: Iterable[str | os.Path
     """Returns the path of a dataset to write.
 
     Raises:
-        DataError: For a name that is not Muse's, one that is taken without `overwrite`, and one of the sources.
+        DataError: For a name that is not Muse's, one that is taken without `overwrite`, and a source, a place in one, or the folder of one.
     """
     path = Path(target)
     format_of(path)
-    if any(os.path.realpath(source) == os.path.realpath(path) for source in sources):
-        raise DataError(str(path), "source and destination are one", "a new name for what is made of it")
+    for problem in (overlap(source, path) for source in sources):
+        if problem:
+            raise DataError(str(path), problem, "a new name for what is made of it")
     if path.exists() and not overwrite:
         raise DataError(str(path), "is there already", "a new name", "--overwrite to replace it")
     return path
@@ -108,9 +110,7 @@ def write_parts(
     for part in parts:
         size += sum(array.nbytes for array in (*part.steps.values(), *part.onetime.values()))
         if size > physical_memory():
-            raise DataError(
-                str(target), f"more than {size / 2**30:.0f} GiB", "what fits into memory", "a name that ends in .muse"
-            )
+            raise DataError(str(target), f"more than {format_bytes(size)}", "what fits into memory", "a name that ends in .muse")
         held.append(part)
         progress(done := done + len(part.ends))
         ends = _joined_ends(ends, part.ends)
@@ -131,6 +131,26 @@ def with_spec(data: EpisodeData) -> dict[str, Any]:
     if "spec" in data.meta or all(role_by_name(name) for name in data.onetime):
         return dict(data.meta)
     return {**data.meta, "spec": arrays_spec(data).to_dict()}
+
+
+def joined_origin(parts: Sequence[EpisodeData]) -> dict[str, Any] | None:
+    """Returns where all episodes of several datasets came from; None where that is not robomimic, not all of one environment, or not known.
+
+    Episodes are numbered anew where two have one name.
+    """
+    origins = [Origin.from_meta(part.meta, part.where) for part in parts]
+    first = origins[0]
+    for part, origin in zip(parts, origins, strict=True):
+        same = (origin.attributes, origin.names, origin.flat) == (first.attributes, first.names, first.flat)
+        if not same or not origin.demos or origin.lengths != np.diff(part.ends, prepend=0).tolist():
+            return None
+    demos, lengths, attributes = (
+        list(itertools.chain.from_iterable(getattr(origin, key) for origin in origins))
+        for key in ("demos", "lengths", "demo_attributes")
+    )
+    if len(set(demos)) < len(demos):
+        demos = [f"{first.demos[0].rstrip('0123456789')}{number}" for number in range(len(demos))]
+    return Origin(demos, lengths, first.attributes, attributes, first.names, first.flat).to_block()
 
 
 def meta_of_chosen(data: EpisodeData, numbers: Sequence[int] | np.ndarray) -> dict[str, Any]:

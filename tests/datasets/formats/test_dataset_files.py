@@ -17,6 +17,7 @@ from made_data import LEAVES, SMALL, assert_same_episodes, make_dataset, make_ep
 
 from muse.datasets import DataError, NpDataset
 from muse.datasets.formats import folder, npz
+from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.loading import read_file, write_file
 from muse.utils import files
 from muse.utils.attrdicts import flatten
@@ -361,7 +362,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
         for name in ("a", "b", "c"):
             archive.writestr(f"{name}.npy", bytes(2**24))
     tracemalloc.start()
-    with pytest.raises(DataError, match="0.0 GiB when unpacked; expected at most the 0.0 GiB of memory here"):
+    with pytest.raises(DataError, match="50.3 MB when unpacked; expected at most the 33.6 MB of memory here"):
         load(tmp_path / "a.npz")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -409,3 +410,11 @@ def test_a_link_to_a_folder_is_followed(tmp_path):
     shutil.rmtree(path)
     with pytest.raises(DataError, match="no such folder"):
         load(tmp_path / "link.muse")
+
+
+@pytest.mark.parametrize("name", ["_meta", "done", "rollout_timestep"])
+def test_a_name_that_says_what_the_file_holds_is_no_array(tmp_path, name):
+    path = tmp_path / "a.npz"
+    with pytest.raises(DataError, match=f"'{name}': an array of that name"):
+        npz.write(path, EpisodeData({"ego": np.zeros((2, 1)), name: np.zeros(2)}, {}, np.array([2])))
+    assert not path.exists()

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import message
 
-from muse.datasets import DataError
+from muse.datasets.formats.conversion import joined_fates
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.registry import find_format, get_format, open_data
 from muse.datasets.formats.work import Work
-from muse.utils.errors import MissingExtraError, MuseError, OptionError
+from muse.utils.errors import MissingExtraError, OptionError
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("zarr")
@@ -27,13 +29,6 @@ AGAIN = "\n  try: copy or download it again"
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def message(call, kind=DataError):
-    with pytest.raises(MuseError) as caught:
-        call()
-    assert type(caught.value) is kind
-    return str(caught.value)
 
 
 def data(**changes):
@@ -330,6 +325,14 @@ def test_data_that_another_project_cannot_hold():
         "made: 'state' -> 'done': a name of its own meaning; expected another name"
     )
     assert message(lambda: put("episodes", "b", splits=["b"])) == "made: split 'b': not there; expected one of a"
+    dates = data(when=np.full(5, np.datetime64("2026-01-01")), wave=np.ones((5, 1), np.complex64))
+    for form, place, name, kind in (
+        ("zarr", "b.zarr", "wave", "complex64"), ("robomimic", "b.hdf5", "wave", "complex64"),
+        ("zarr", "b.zarr", "when", "datetime64[D]"), ("robomimic", "b.hdf5", "when", "datetime64[D]"), ("minari", "b-v0", "when", "datetime64[D]"),
+    ):  # fmt: skip
+        other = {"wave": "when", "when": "wave"}[name]
+        text = message(lambda form=form, place=place, other=other: put(form, place, dates, {other: ""}))
+        assert f"'{name}'" in text and f"dtype {kind}; expected numbers, truths or text\n  try: --map {name}=" in text
     Path("taken").write_text("mine")
     assert message(lambda: put("episodes", "taken")) == "taken: a file; expected a folder, or nothing yet"
     assert sorted(path.name for path in Path().iterdir()) == ["taken"] and Path("taken").read_text() == "mine"
@@ -343,7 +346,7 @@ def test_what_is_no_dataset():
     assert message(lambda: open_data("x", "lerobo"), OptionError).startswith("format 'lerobo': no such format")
     assert message(lambda: find_format("x.txt")) == (
         "x.txt: a name that ends in '.txt'; expected one that ends in .npz, .muse, .hdf5, .h5, .zarr, .zarr.zip\n"
-        "  try: for a folder of another form, say which: --from or --to NAME"
+        "  try: for a folder of another form, tell muse convert which: --from or --to NAME"
     )
 
 
@@ -355,3 +358,10 @@ def test_without_the_library(form, module, extra, monkeypatch):
     for call in (lambda: get_format(form)().read(path, {}, (), Work()), lambda: put(form, "b")):
         told = message(call, MissingExtraError)
         assert f"cannot import '{module}' (" in told and f"pip install -e '.[{extra}]' -c constraints.txt" in told
+
+
+def test_a_report_over_muses_names_says_nothing_twice():
+    read = [Fate("data/ego", "ego", "(5, 2) float32; rows beyond the last are left out")]
+    written = [Fate("ego", "observations/ego", "(5, 2) float32; the last row once more")]
+    note = "(5, 2) float32; rows beyond the last are left out; the last row once more; by way of 'ego'"
+    assert joined_fates(read, written) == [Fate("data/ego", "observations/ego", note)]

@@ -50,6 +50,17 @@ def test_a_child_returns_what_it_is_called_for_and_tells_on_the_way():
     assert len({first, second, os.getpid()}) == 3 and helper == same != os.getpid()
 
 
+def test_what_the_progress_raises_is_told_as_it_is():
+    """A pipe that nobody reads any more, a full disk: not the end of the child."""
+
+    def tell(done, total):
+        raise BrokenPipeError("nobody reads")
+
+    with pytest.raises(BrokenPipeError, match="nobody reads"):
+        run_guarded(guarded_calls.add, (1, 1), "a", tell)
+    assert run_guarded(guarded_calls.add, (1, 1), "a") == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL, signal.SIGBUS])
 def test_a_child_that_dies_is_an_error(number):
     name = signal.Signals(number).name

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from made_robomimic import assert_same_data, content_of
 
+from muse.cli.main import main
 from muse.datasets import DataError
 from muse.datasets.formats.conversion import convert
 from muse.datasets.formats.episode_data import EpisodeData
@@ -216,8 +217,8 @@ def test_the_disk_is_asked_about_once_a_second(monkeypatch):
 def test_no_room(monkeypatch):
     with pytest.raises(DataError) as told:
         Work().check_room(2**61, "a.zarr")
-    assert "2147483648.0 GiB of arrays; expected at most the" in str(told.value) and "GiB of memory here" in str(told.value)
-    with Work.beside("x.npz", {}) as work, pytest.raises(DataError, match="GiB free at"):
+    assert "2.31e+06 TB of arrays; expected at most the" in str(told.value) and "GB of memory here" in str(told.value)
+    with Work.beside("x.npz", {}) as work, pytest.raises(DataError, match="GB free at"):
         work.check_room(2**61, "a.zarr")
 
 
@@ -225,3 +226,31 @@ def test_what_identifies_a_source():
     before = identify(".")
     Path("a.npz").write_bytes(b"other")
     assert [row[0] for row in before] == ["a.npz"] and identify(".") != before
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no such call here")
+def test_the_room_for_an_array_is_taken_before_it_is_filled():
+    """A disk that gets full while a mapped file is filled would end the program by a signal."""
+    array = Work(Path()).allocate("a", (2**17,), np.float64)
+    (file,) = Path("arrays").iterdir()
+    assert file.stat().st_blocks * 512 >= array.nbytes
+
+
+@pytest.mark.parametrize(
+    ("target", "form", "limit"), [("b.hdf5", "", 20_000), ("b-v0", "minari", 100_000), ("b.muse", "", 20_000)]
+)
+def test_a_disk_without_room_is_told_in_a_line_and_the_work_goes_on(target, form, limit):
+    resource = pytest.importorskip("resource")
+    write_file("a.npz", made(size=40))
+    words = [sys.executable, "-m", "muse", "convert", "a.npz", target, *(["--to", form] if form else [])]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    ended = subprocess.run(words, env=environment, preexec_fn=limited, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert "the same command goes on from here" in ended.stderr and "File too large" in ended.stderr.splitlines()[-1]
+    assert not Path(target).exists() and Path(f".{target}.work").exists()
+    assert main(words[3:]) == 0
+    assert np.array_equal(open_data(target).steps["image"], made(size=40).steps["image"])

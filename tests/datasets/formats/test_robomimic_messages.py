@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_robomimic import make_file
+from refusals import message
 
-from muse.datasets import DataError
 from muse.datasets.formats import robomimic
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.loading import read_file, write_file
@@ -20,13 +20,6 @@ h5py = pytest.importorskip("h5py")
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def message(call, kind=DataError):
-    with pytest.raises(MuseError) as caught:
-        call()
-    assert type(caught.value) is kind
-    return str(caught.value)
 
 
 def read(path="a.hdf5", names=None, masks=(), prefix="demo_"):
@@ -209,7 +202,7 @@ def test_arrays_larger_than_the_memory(monkeypatch):
     make_file("a.hdf5")
     monkeypatch.setattr("muse.datasets.formats.work.physical_memory", lambda: 100)
     assert message(read) == (
-        "a.hdf5: 0.0 GiB of arrays; expected at most the 0.0 GiB of memory here\n  "
+        "a.hdf5: 7.65 kB of arrays; expected at most the 100 B of memory here\n  "
         "try: muse convert to a .muse folder, which is read from the disk"
     )
 

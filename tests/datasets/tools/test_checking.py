@@ -13,6 +13,8 @@ from made import LENGTHS, changed, make_data
 
 from muse.datasets import DataError
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.registry import get_format
+from muse.datasets.formats.work import Work
 from muse.datasets.loading import read_file, write_file
 from muse.datasets.tools.checking import check_file
 from muse.datasets.tools.opening import open_data
@@ -255,3 +257,42 @@ def test_broken_bytes_are_defects_or_nothing_but_never_an_exception(tmp_path_fac
     else:
         assert all(not finding.is_defect or finding.name == "param/size" for finding in found), [*map(str, found)]
     shutil.rmtree(target.parent)
+
+
+FOREIGN = [("robomimic", "a.hdf5"), ("zarr", "a.zarr"), ("minari", "a-v0"), ("episodes", "folder"), ("lerobot", "robot")]
+
+
+@pytest.mark.parametrize(("form", "path"), FOREIGN)
+def test_all_numbers_that_are_none_in_the_data_of_others(form, path):
+    for library in {"robomimic": ["h5py"], "zarr": ["zarr"], "minari": ["h5py"], "lerobot": ["pyarrow", "av"]}.get(form, []):
+        pytest.importorskip(library)
+    data = changed(make_data())
+    get_format(form)().write(Path(path), data, {"image": ""}, (), Work())
+    assert check_file(path) == [] or all(not finding.is_defect for finding in check_file(path))
+    data.steps["ego"][[3, 60], [0, 1]], data.steps["action"][31, 1] = np.nan, np.inf
+    spoil = spoil_lerobot if form == "lerobot" else lambda path: get_format(form)().write(path, data, {"image": ""}, (), Work())
+    spoil(Path(path))
+    found = sorted(str(finding).split("; expected")[0] for finding in check_file(path) if finding.is_defect)
+    assert [text.partition("numbers")[0] for text in found] == [
+        "'action', episode 1 row 1: NaN or infinity: 1 ",
+        "'ego', episode 0 row 3: NaN or infinity: 2 ",
+    ]
+    assert summarize(path).to_dict()["names"][0]["not_finite"] + summarize(path).to_dict()["names"][1]["not_finite"] == 2
+    assert filter_data(open_data(path, finite=False), "b.npz", "all(finite(ego)) and all(finite(action))").tolist() == [3]
+    with pytest.raises(DataError, match="NaN or infinity"):
+        open_data(path)
+
+
+def spoil_lerobot(folder):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (file,) = folder.glob("data/*/*.parquet")
+    table = pq.read_table(file)
+    for key, places in (("observation.state", [(3, 0), (60, 1)]), ("action", [(31, 1)])):
+        values = table[key].combine_chunks()
+        array = values.flatten().to_numpy().reshape(len(values), -1).copy()
+        array[tuple(zip(*places, strict=True))] = np.nan if key != "action" else np.inf
+        again = pa.FixedSizeListArray.from_arrays(pa.array(array.reshape(-1)), array.shape[1])
+        table = table.set_column(table.column_names.index(key), table.schema.field(key), again)
+    pq.write_table(table, file)

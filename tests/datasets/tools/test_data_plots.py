@@ -7,7 +7,7 @@ from PIL import Image
 
 from muse.datasets import DataError
 from muse.datasets.formats.episode_data import EpisodeData
-from muse.datasets.tools.plots import _views, plot_coverage, plot_episode, plot_histograms, plot_lengths
+from muse.datasets.tools.plots import _drawable, _views, plot_coverage, plot_episode, plot_histograms, plot_lengths
 from muse.datasets.tools.videos import picture_names, write_episodes_video
 from muse.utils.plots import PlotError
 from muse.utils.video import VideoError, read_video
@@ -35,6 +35,21 @@ def test_pages(tmp_path):
 def test_odd_data_can_be_drawn(tmp_path):
     rows = {"flag": np.array([True, False]), "wide": np.zeros((2, 20)), "count": np.array([3, 4]), "note": np.array(["a", "b"])}
     data = EpisodeData(rows, {}, np.array([1, 2]), {}, "odd")
+    for i, draw in enumerate((lambda path, data: plot_episode(path, data, 1), plot_histograms, plot_coverage, plot_lengths)):
+        draw(tmp_path / f"{i}.png", data)
+        assert drawn(tmp_path / f"{i}.png")[1] > 1000
+
+
+def test_pictures_have_no_panel_however_small(tmp_path):
+    data = make_data(size=4)
+    assert [leaf.name for leaf in _drawable(data)] == ["action", "ego", "robot/quat", "reward"]
+    with pytest.raises(DataError, match="nothing to draw"):
+        plot_histograms(tmp_path / "a.png", EpisodeData({"image": data.steps["image"]}, {}, data.ends, {}, "film"))
+
+
+def test_names_with_dollars_are_no_formulas(tmp_path):
+    rows = {r"cost$\odd$": np.arange(4.0), "$": np.arange(8.0).reshape(4, 2)}
+    data = EpisodeData(rows, {}, np.array([1, 4]), {}, r"data/$\frac$.npz")
     for i, draw in enumerate((lambda path, data: plot_episode(path, data, 1), plot_histograms, plot_coverage, plot_lengths)):
         draw(tmp_path / f"{i}.png", data)
         assert drawn(tmp_path / f"{i}.png")[1] > 1000

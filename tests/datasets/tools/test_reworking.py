@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import LENGTHS, changed, episodes_of, make_data
+from made_robomimic import make_file
 
 from muse.datasets import DataError, NpDataset
 from muse.datasets.formats import folder
 from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.registry import get_format
+from muse.datasets.formats.robomimic import demo_attributes
+from muse.datasets.formats.work import Work
 from muse.datasets.loading import read_file, write_file
 from muse.datasets.tools import writing
 from muse.datasets.tools.checking import check_file
@@ -122,7 +126,7 @@ def test_what_is_there_is_kept_and_failures_leave_nothing():
     filter_data(data, "b.npz", "index < 1")
     before = Path("b.npz").read_bytes()
     refused(lambda: filter_data(data, "b.npz", "index < 2"), "is there already")
-    refused(lambda: filter_data(data, "a.npz", "index < 2", overwrite=True), "source and destination are one")
+    refused(lambda: filter_data(data, "a.npz", "index < 2", overwrite=True), "source and destination at once")
     refused(lambda: filter_data(data, "c.npz", "length > 99"), "no episode of 4")
     refused(lambda: filter_data(data, "c.txt", "index < 2"), "ends in '.txt'")
     refused(
@@ -145,6 +149,12 @@ def test_merge(target):
     assert episodes_of(result) == episodes_of(one) + episodes_of(two) + episodes_of(one) and seen[-1] == 10
     assert result.meta["splits"] == {"train": [0, 1, 5, 6, 7], "new": [4]}
     assert [entry["file"] for entry in result.meta["merged"]] == ["a.npz", "b.muse", "a.npz"]
+
+
+def test_one_dataset_in_another_form_keeps_all_that_is_said_of_it():
+    one = saved("a.npz", splits={"train": [0]}, collection={"kept": [3, 4, 5, 6]}, robot={"name": "arm"})
+    merge_data([one], "b.muse")
+    assert read_file("b.muse").meta == one.meta
 
 
 def test_what_does_not_go_together_is_not_merged():
@@ -301,3 +311,20 @@ def test_a_folder_that_others_read_is_replaced_in_one_step():
     merge_data([data, data], "b.muse", overwrite=True)
     # What was opened before is still what it was.
     assert episodes_of(held) == episodes_of(data) and folder.num_episodes("b.muse") == 8
+
+
+def test_what_came_from_robomimic_stays_with_its_demonstrations(caplog):
+    pytest.importorskip("h5py")
+    make_file("one.hdf5")
+    make_file("two.hdf5", demos=["demo_5", "demo_0", "demo_7", "demo_8"])
+    parts = [open_data("one.hdf5"), open_data("two.hdf5")]
+    merge_data(parts, "both.npz")
+    get_format("robomimic")().write(Path("both.hdf5"), read_file("both.npz"), {}, (), Work())
+    both = open_data("both.hdf5")
+    assert demo_attributes(both.meta) == [one for part in parts for one in demo_attributes(part.meta)]
+    assert [both.meta["robomimic"][key] for key in ("attributes", "demos")] == [
+        parts[0].meta["robomimic"]["attributes"], [f"demo_{number}" for number in range(8)],
+    ]  # fmt: skip
+    make_file("other.hdf5", env_args={"env_name": "Lift", "type": 1, "env_kwargs": {}})
+    merge_data([parts[0], open_data("other.hdf5", finite=False)], "odd.npz", allow_mismatch=True)
+    assert "robomimic" not in read_file("odd.npz").meta and "env_args and model files are left out" in caplog.text

@@ -45,8 +45,8 @@ class LeRobotFormat(Format):
     video_files_size_in_mb: int
     tolerance_s: float
 
-    def __init__(self, params: Mapping[str, object] | None = None) -> None:
-        super().__init__(params)
+    def __init__(self, params: Mapping[str, object] | None = None, finite: bool = True) -> None:
+        super().__init__(params, finite)
         size = (1, 10**6)
         ranges = {"fps": (1, 10**4), "crf": (0, 51), "tolerance_s": (0, 1)}
         ranges |= {"data_files_size_in_mb": size, "video_files_size_in_mb": size}
@@ -64,7 +64,7 @@ class LeRobotFormat(Format):
         self, path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell = tell_nobody
     ) -> tuple[EpisodeData, list[Fate]]:
         """See `Format.read`. Names are features; `observation.state/<name>` is a part that Muse joined, `task` a text."""
-        return Reader(Path(path), self.tolerance_s).read(names, splits, work, progress)
+        return Reader(Path(path), self.tolerance_s, self.finite).read(names, splits, work, progress)
 
     def write(
         self,

@@ -46,14 +46,15 @@ class Reader:
     Args:
         folder: The dataset.
         tolerance: How far a frame may be from the time of its row [s].
+        finite: Refuse NaN and infinity.
 
     Raises:
         DataError: For a dataset that is of another version, or whose files contradict one another.
         MissingExtraError: Without pyarrow.
     """
 
-    def __init__(self, folder: Path, tolerance: float) -> None:
-        self.where, self.tolerance = str(folder), tolerance
+    def __init__(self, folder: Path, tolerance: float, finite: bool = True) -> None:
+        self.where, self.tolerance, self.finite = str(folder), tolerance, finite
         self.survey = Survey(folder)
         kept = self.survey.kept
         self.fits = kept.fits(self.survey.lengths)
@@ -76,7 +77,7 @@ class Reader:
         ends = np.cumsum(self.chosen.lengths, dtype=np.int64)
         arrays = self._allocate(columns, extra, ends, work)
         done = work.done
-        with Source(survey, columns, self.tolerance) as source:
+        with Source(survey, columns, self.tolerance, self.finite) as source:
             for number in range(done, len(ends)):
                 rows = slice(ends[number] - self.chosen.lengths[number], ends[number])
                 source.copy(int(self.chosen.numbers[number]), {c.name: arrays[c.name][rows] for c in columns if not c.is_onetime})
@@ -183,7 +184,8 @@ class Reader:
                 got = "missing" if array is None else f"shape {array.shape} {array.dtype}"
                 hint = f"delete {KEPT_FILE} and {KEPT_JSON}, and it is read as a dataset that others made"
                 raise DataError(label, got, f"{(count, *column.shape)} {column.dtype}", hint)
-            check_finite(array, label)
+            if self.finite:
+                check_finite(array, label)
             spans = zip(self.chosen.begins, self.chosen.ends, strict=True)
             rows = self.chosen.numbers if column.is_onetime else np.concatenate([np.arange(b, e) for b, e in spans])
             found[column.name] = array if len(rows) == count else array[rows]

@@ -30,13 +30,14 @@ class Source:
         survey: The dataset.
         columns: What to read.
         tolerance: How far a frame may be from the time of its row [s].
+        finite: Refuse NaN and infinity.
 
     Attributes:
         task: Text of the task in the first row of the last episode.
     """
 
-    def __init__(self, survey: Survey, columns: list[Column], tolerance: float) -> None:
-        self.survey, self.tolerance = survey, tolerance
+    def __init__(self, survey: Survey, columns: list[Column], tolerance: float, finite: bool = True) -> None:
+        self.survey, self.tolerance, self.finite = survey, tolerance, finite
         self.by_key: dict[str, list[Column]] = {}
         for column in columns:
             if not column.is_onetime and not column.place.startswith(KEPT) and column.place != TASK:
@@ -109,7 +110,8 @@ class Source:
             values = texts_of(column, label)
         else:
             values = numbers_of(column, feature.shape, np.dtype(feature.dtype), label)
-        check_finite(values, label)
+        if self.finite:
+            check_finite(values, label)
         values, begin = values.reshape(len(values), -1), 0
         for part in parts:
             end = begin + int(np.prod(part.shape, dtype=np.int64))

@@ -11,6 +11,7 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.npz import physical_memory
+from muse.utils.files import format_bytes
 from muse.utils.optional import require
 
 #: What to try when a file is broken.
@@ -94,8 +95,8 @@ def check_claim(path: Path, rows: int, columns: int) -> None:
     """Checks what a file claims before memory is taken for it."""
     needed, there = rows * columns * 64, physical_memory()
     if needed > there:
-        got = f"{rows} rows, which take {needed / 2**30:.1f} GiB"
-        raise DataError(str(path), got, f"at most the {there / 2**30:.1f} GiB of memory here", AGAIN)
+        got = f"{rows} rows, which take {format_bytes(needed)}"
+        raise DataError(str(path), got, f"at most the {format_bytes(there)} of memory here", AGAIN)
 
 
 def column_of(batch: Any, key: str, path: Path) -> Any:

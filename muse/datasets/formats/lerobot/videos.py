@@ -51,7 +51,7 @@ def encode(path: Path, frames: Iterable[np.ndarray], shape: tuple[int, ...], fps
                 output.mux(stream.encode(picture))
             output.mux(stream.encode())
     except av.error.FFmpegError as error:
-        hint = "another codec, or pictures in the parquet files (video=False)"
+        hint = "another codec, or pictures in the parquet files (--no-video, video=False)"
         raise DataError(f"encoding {path.name} with {codec}", f"refused: {error}", f"pictures, not {shape}", hint) from error
 
 

@@ -39,7 +39,7 @@ def data_folder(path: Path) -> Path:
 
 
 def read(
-    path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell
+    path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell, finite: bool = True
 ) -> tuple[EpisodeData, list[Fate]]:
     """See `Format.read`. Names are places in an episode (`observations/position`)."""
     where, folder = str(path), data_folder(path)
@@ -58,7 +58,7 @@ def read(
             with reading(f"{where}: {survey.groups[episode]}/{column.place}"):
                 return survey.fetch(file[survey.groups[episode]], column, int(survey.lengths[episode]))
 
-        arrays = read_columns(columns, selection.lengths, fetch, work, progress, where)
+        arrays = read_columns(columns, selection.lengths, fetch, work, progress, where, finite)
         meta = selection.meta(kept.meta)
         if not kept.columns:
             # Limits of Boxes are in the spec, and those of pictures would take megabytes of text.

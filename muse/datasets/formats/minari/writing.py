@@ -17,9 +17,10 @@ from muse.datasets.formats.columns import Column, leaf_of
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Tell
-from muse.datasets.formats.hdf5 import storable, write_groups
+from muse.datasets.formats.hdf5 import STORABLE_KINDS, storable, write_groups
 from muse.datasets.formats.minari.reading import ACTIONS, BLOCK, FILE, FIXED, INFOS, LAST, OBSERVATIONS, OWN, SEED, SPACES, TABLE
 from muse.datasets.formats.minari.spaces import to_box, to_space
+from muse.datasets.formats.npz import check_kind
 from muse.datasets.formats.plan import Plan
 from muse.datasets.formats.work import Work
 from muse.specs import EnvSpec, Leaf
@@ -122,6 +123,7 @@ def _check(plan: Plan, places: Mapping[str, str]) -> None:
             raise OptionError(where, "no place for it", "one that begins with " + ", ".join(begins), f"--map {name}=PLACE")
         if place.startswith((ACTIONS, OBSERVATIONS)) and array.dtype.kind not in "fiub":
             raise DataError(where, f"dtype {array.dtype}", "numbers", f"--map {name}={INFOS}{name}")
+        check_kind(array, STORABLE_KINDS + "cU", where, f"--map {name}=")
         inside = next((other for other in places if place.startswith(other + "/")), None)
         if inside:
             raise DataError(

@@ -37,7 +37,7 @@ class Reader:
     """
 
     def __init__(self, path: str | os.PathLike[str], prefix: str = "demo_", masks: Iterable[str] = ()) -> None:
-        self.path = str(path)
+        self.path, self._finite = str(path), True
         self._file = open_file(path, "robomimic's files")
         try:
             with reading(self.path):
@@ -62,7 +62,11 @@ class Reader:
         return len(self._survey.demos)
 
     def read(
-        self, names: Mapping[str, str] | None = None, work: Work | None = None, progress: Tell = tell_nobody
+        self,
+        names: Mapping[str, str] | None = None,
+        work: Work | None = None,
+        progress: Tell = tell_nobody,
+        finite: bool = True,
     ) -> tuple[EpisodeData, list[Fate]]:
         """Reads the episodes.
 
@@ -70,6 +74,7 @@ class Reader:
             names: Muse's name by place in a demonstration (`obs/object`), where it is not to be the usual one; empty: left out.
             work: Where the arrays lie; in memory when None.
             progress: Is told of every episode.
+            finite: Refuse NaN and infinity.
 
         Returns:
             The episodes, and what became of every name.
@@ -81,7 +86,7 @@ class Reader:
         """
         columns, fates = plan_columns(self._survey, names or {})
         ends = np.cumsum(self._survey.lengths, dtype=np.int64)
-        work = work or Work()
+        work, self._finite = work or Work(), finite
         self._check_room(columns, ends, work)
         arrays = {column.name: work.allocate(column.name, column.array_shape(ends), column.dtype) for column in columns}
         follows = work.allocate("(whether next observations follow)", (len(ends), len(columns)), bool)
@@ -115,7 +120,8 @@ class Reader:
         label = f"{self.path}: {where}"
         with reading(label):
             values = np.atleast_1d(self._file[where][()])
-        check_finite(values, label)
+        if self._finite:
+            check_finite(values, label)
         values = to_type(restored(values, column.dtype), column.dtype, label)
         if column.is_single:
             arrays[column.name][number] = values.reshape(column.shape)

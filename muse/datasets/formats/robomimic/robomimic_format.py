@@ -39,7 +39,7 @@ class RobomimicFormat(Format):
     ) -> tuple[EpisodeData, list[Fate]]:
         """See `Format.read`. Names are places in a demonstration (`obs/object`), splits are filter keys."""
         with Reader(path, self.ep_prefix, splits) as reader:
-            return reader.read(names, work, progress)
+            return reader.read(names, work, progress, self.finite)
 
     def write(
         self,

@@ -14,8 +14,8 @@ from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData, roles_of
 from muse.datasets.formats.fates import Fate, choose_names
 from muse.datasets.formats.format import Tell, tell_nobody
-from muse.datasets.formats.hdf5 import storable, write_attributes, write_groups
-from muse.datasets.formats.npz import check_storable
+from muse.datasets.formats.hdf5 import STORABLE_KINDS, storable, write_attributes, write_groups
+from muse.datasets.formats.npz import check_kind, check_storable
 from muse.datasets.formats.robomimic.meta import ATTRIBUTE, BLOCK, ENV_ARGS, Embedded, Origin, env_args_of, make_env_args
 from muse.datasets.formats.robomimic.names import ADDED, FLAT, NEXT_OBS, OBS, guess_role, path_in_robomimic
 from muse.datasets.formats.work import Work
@@ -141,6 +141,7 @@ class _Plan:
             )
         for place, name in places.items():
             check_storable(self.held[name], f"{self.where}: '{name}'")
+            check_kind(self.held[name], STORABLE_KINDS + "U", f"{self.where}: '{name}'", f"--map {name}=")
             inside = next((other for other in places if place.startswith(other + "/")), None)
             if inside:
                 hint = f"--map {name}=PLACE"

@@ -28,7 +28,7 @@ _BLOCK_BYTES = 2**22
 
 
 def read(
-    path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell
+    path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell, finite: bool = True
 ) -> tuple[EpisodeData, list[Fate]]:
     """See `Format.read`. Names are keys in the store (`data/img`)."""
     where = str(path)
@@ -46,7 +46,7 @@ def read(
                 return opened[column.place].rows(selection.numbers[number], selection.numbers[number] + 1)[0, ...]
             return opened[column.place].rows(selection.begins[number], selection.ends[number])
 
-        arrays = read_columns(columns, selection.lengths, fetch, work, progress, where)
+        arrays = read_columns(columns, selection.lengths, fetch, work, progress, where, finite)
         meta = selection.meta(kept.meta)
         data = kept.to_episodes(columns, arrays, selection.lengths, meta, where)
         told = [column.fate(arrays[column.name]) for column in columns]

@@ -22,6 +22,8 @@ from muse.utils.optional import require
 _AGAIN = "copy or download it again"
 #: Compressors that only unpack bytes, and say how many.
 _COMPRESSORS = ("blosc", "lz4", "zstd", "zlib", "gzip")
+#: Kinds of numpy types that are read: numbers, truths, text of a fixed length.
+KINDS = "fiubSU"
 _MAX_CHUNK_BYTES = 2**31 - 1
 _MAX_TEXT_BYTES = 2**26
 
@@ -131,7 +133,7 @@ class Store:
             raise DataError(f"{where}, .zarray", f"broken ({brief(error)})", "what zarr writes", _AGAIN) from error
         hint = f"leave it out (--map {key}=), or have it saved as plain numbers"
         kind = np.dtype(type_name).kind if isinstance(type_name, str) and _is_type(type_name) else "O"
-        if kind not in "fiubSU" or filters:
+        if kind not in KINDS or filters:
             coded = f", coded by '{filters[0].get('id')}'" if filters and isinstance(filters[0], dict) else ""
             got = f"objects ({json.dumps(type_name)[:60]}{coded}); refused, nothing was run"
             raise DataError(where, got, "numbers, or text of a fixed length", hint)

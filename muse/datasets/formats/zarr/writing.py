@@ -15,10 +15,11 @@ from muse.datasets.formats.building import build_file, build_folder, scratch_fol
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.format import Tell
+from muse.datasets.formats.npz import check_kind
 from muse.datasets.formats.plan import Plan
 from muse.datasets.formats.work import Work
 from muse.datasets.formats.zarr.reading import ATTRIBUTE, DATA, ENDS, META, NAMES
-from muse.datasets.formats.zarr.store import describe, open_array
+from muse.datasets.formats.zarr.store import KINDS, describe, open_array
 from muse.utils.errors import OptionError
 from muse.utils.optional import require
 
@@ -67,9 +68,11 @@ def _key_of(name: str, role: str, is_onetime: bool) -> str:
 
 
 def _check_keys(plan: Plan) -> None:
-    """Raises `OptionError` for a key that diffusion_policy would not find, or that is taken."""
+    """Raises `OptionError` for a key that diffusion_policy would not find, or that is taken, `DataError` for what no array of zarr holds."""
     for name, key in plan.places.items():
         begin = META if name in plan.data.onetime else DATA
+        if key:
+            check_kind(plan.array(name), KINDS, f"{plan.where}: '{name}'", f"--map {name}=")
         if key and (
             not key.startswith(begin) or "/" in key.removeprefix(begin) or key == ENDS or key.removeprefix(begin)[:1] == "."
         ):

@@ -40,7 +40,7 @@ class ZarrFormat(Format):
         self, path: Path, names: Mapping[str, str], splits: Iterable[str], work: Work, progress: Tell = tell_nobody
     ) -> tuple[EpisodeData, list[Fate]]:
         """See `Format.read`."""
-        return read(path, names, splits, work, progress)
+        return read(path, names, splits, work, progress, self.finite)
 
     def write(
         self,

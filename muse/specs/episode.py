@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from attrdict import AttrDict
 
-from muse.specs.env_spec import EnvSpec, SpecError
+from muse.specs.env_spec import EnvSpec, Leaf, SpecError
 from muse.utils.attrdicts import flatten, has
+
+#: How datasets hold `Episode.success`.
+SUCCESS = Leaf("final/success", (1,), 0, 1, np.dtype(bool), role="final", description="whether the task was solved")
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,7 +72,8 @@ def test_a_folder_grows_while_the_episodes_run(tmp_path):
     ended = 0
     while not loop.is_finished:
         ended += len(loop.step())
-        assert (len(read_file(path).ends) if path.exists() else 0) == ended
+        # Each is written when the next one comes.
+        assert (len(read_file(path).ends) if path.exists() else 0) == max(0, ended - 1)
     loop.close()
     assert ended == len(SEEDS) == len(read_file(path).ends)
 

@@ -16,8 +16,7 @@ from muse.datasets.formats.episode_data import EpisodeData, join_parts
 from muse.datasets.formats.npz import physical_memory
 from muse.datasets.loading import format_of
 from muse.datasets.numbers import check_finite, to_type
-from muse.specs import SUCCESS, EnvSpec, Episode
-from muse.utils.attrdicts import flatten
+from muse.specs import EnvSpec, Episode
 
 #: Bytes that wait before a folder grows by them; an episode that is larger is a part of its own.
 _PART_BYTES = 2**26
@@ -84,11 +83,8 @@ class EpisodeWriter:
                 that another program has written to. The episode is not taken then.
             SpecError: For a name that is missing or of another shape.
         """
-        onetime = flatten(episode.onetime)
-        if episode.success is not None:
-            onetime.setdefault(SUCCESS.name, np.array([episode.success]))
         steps = self._fitted(episode.to_rows(), self.env_spec.names, (len(episode),))
-        once = {name: array[None] for name, array in self._fitted(onetime, self._onetime_names, ()).items()}
+        once = {name: array[None] for name, array in self._fitted(episode.to_onetime(), self._onetime_names, ()).items()}
         part = EpisodeData(steps, once, np.array([len(episode)]))
         size = _size_of(part)
         if self._can_grow:

@@ -74,3 +74,8 @@ class Episode:
     def to_rows(self) -> Mapping[str, object]:
         """Returns inputs and outputs as one flat dict by path."""
         return {**flatten(self.inputs), **flatten(self.outputs)}
+
+    def to_onetime(self) -> dict[str, object]:
+        """Returns params and finals as one flat dict by path, with `final/success` where the success is known."""
+        known = {} if self.success is None else {SUCCESS.name: np.array([self.success], bool)}
+        return {**known, **flatten(self.onetime)}

@@ -8,12 +8,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrdict import AttrDict
-
 from muse.cli.acting import Acting, acting, add_acting_flags, positive_int
 from muse.cli.common import make_parser, run
-from muse.datasets import NpDataset
-from muse.datasets.loading import format_of
+from muse.datasets.episode_writer import EpisodeWriter
+from muse.datasets.loading import format_of, read_file
 from muse.experiments.assemble import Experiment, recorded_fingerprint, recorded_spec
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
@@ -21,6 +19,7 @@ from muse.experiments.provenance import FingerprintError, fingerprint_difference
 from muse.policies.policy import Policy
 from muse.rollouts.loop import RolloutLoop, run_loop
 from muse.rollouts.recorders import DatasetRecorder
+from muse.specs import SUCCESS
 from muse.utils.errors import OptionError
 from muse.utils.progress import Progress
 from muse.utils.seeding import episode_seed
@@ -55,7 +54,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         type=int,
         default=100,
         metavar="N",
-        help="save that often along the way; 0: at the end only (default: 100)",
+        help="save that often along the way, a .muse folder also whenever 64 MB wait; 0: an .npz file at the end only (default: 100)",
     )
     parser.add_argument("--only_successful", action="store_true", help="leave out episodes that failed")
     parser.add_argument(
@@ -77,25 +76,26 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     share, ended = recorder.solved_share, recorder.taken - recorder.lost
     new = ", none of them new" if share is None else f", {share:.0%} of {ended} new ones solved"
     lost = f", {recorder.lost} given up, for the env failed" if recorder.lost else ""
-    print(f"{path}: {dataset.get_num_episodes()} episodes, {dataset.num_rows} steps{new}{lost}")
+    print(f"{path}: {dataset.num_episodes} episodes, {dataset.num_rows} steps{new}{lost}")
     return 0
 
 
-def _open_dataset(args: argparse.Namespace, experiment: Experiment, policy: Policy, path: Path) -> NpDataset:
+def _open_dataset(args: argparse.Namespace, experiment: Experiment, policy: Policy, path: Path) -> EpisodeWriter:
     """Returns the dataset to grow: the file's episodes with --continue, else an empty one.
 
     Raises:
         OptionError: When the file was collected with another seed or policy, or kept other episodes.
         FingerprintError: When it is to go on with another environment.
+        DataError: When what is in the file is broken, or has other names than the episodes to come.
     """
-    options = {"output_file": str(path), **({"file": str(path)} if args.is_continue and path.exists() else {})}
-    dataset = NpDataset(AttrDict(horizon=1, batch_size=1, **options), recorded_spec(experiment))
+    spec = recorded_spec(experiment)
+    spec_with_success = spec if SUCCESS.name in spec else spec.extended([SUCCESS])
     chosen = {"seed": args.seed, "only_successful": args.only_successful, "policy": type(policy).__name__}
     meta = {"fingerprint": recorded_fingerprint(experiment), "collection": {**chosen, "episodes_seen": 0, "kept": []}}
-    if "file" not in options:
-        dataset.meta.update(meta)
-        return dataset
-    before = dataset.meta.get("collection")
+    if not (args.is_continue and path.exists()):
+        return EpisodeWriter(path, spec_with_success, meta)
+    there = read_file(path)
+    before = there.meta.get("collection")
     if not isinstance(before, dict) or "kept" not in before:
         raise OptionError(
             f"{path}: --continue", "it does not say how it was collected", "a file of `muse collect`", "another --save_file"
@@ -105,29 +105,32 @@ def _open_dataset(args: argparse.Namespace, experiment: Experiment, policy: Poli
         hint = "what the file was begun with, or another --save_file"
         raise OptionError(f"{path}: --continue", "; ".join(different), "one way of collecting for one file", hint)
     # One file holds episodes of one kind: here lengths and observations count too.
-    both = ({**one, "cosmetic": ()} if one else {} for one in (dataset.meta.get("fingerprint"), meta["fingerprint"]))
+    both = ({**one, "cosmetic": ()} if one else {} for one in (there.meta.get("fingerprint"), meta["fingerprint"]))
     differences = fingerprint_differences(*both)
     if differences:
         hint = "the options that the file was begun with, or another --save_file"
         raise FingerprintError(
             f"{path}: environment's params", "; ".join(differences), "the environment that the file was begun in", hint
         )
-    return dataset
+    # Files of earlier versions do not say who succeeded.
+    return EpisodeWriter(path, spec_with_success if SUCCESS.name in there.onetime else spec, there.meta, there=there)
 
 
-def _collect(args: argparse.Namespace, who: Acting, dataset: NpDataset) -> DatasetRecorder:
+def _collect(args: argparse.Namespace, who: Acting, dataset: EpisodeWriter) -> DatasetRecorder:
     """Rolls out until there is enough data, and saves it also when that is interrupted."""
     collection = dataset.meta["collection"]
-    before, kept = collection["episodes_seen"], list(collection["kept"])
+    before, kept = collection["episodes_seen"], collection["kept"]
+    kept_before = len(kept)
 
     def write_down(taken: int) -> None:
-        collection.update(episodes_seen=before + taken, kept=[*kept, *(before + place for place in recorder.kept)])
+        collection["episodes_seen"] = before + taken
+        kept.extend(before + place for place in recorder.kept[len(kept) - kept_before :])
 
-    held = dataset.get_num_episodes()
+    held = dataset.num_episodes
     counts_kept = bool(args.max_eps and args.only_successful)
     recorder = DatasetRecorder(
         dataset,
-        args.save_every_n_episodes or 2**62,  # A number beyond any collection: `close` saves at the end.
+        args.save_every_n_episodes,
         args.only_successful,
         max(0, (args.max_steps or 0) - dataset.num_rows),
         args.max_eps - held if counts_kept else 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,38 +10,42 @@ from typing import Any
 
 import numpy as np
 
+from muse.datasets.batches import DERIVED_NAMES
 from muse.datasets.dataset import DataError
-from muse.datasets.formats.episode_data import EpisodeData
+from muse.datasets.formats.episode_data import EpisodeData, join_parts
 from muse.datasets.formats.npz import physical_memory
 from muse.datasets.loading import format_of
 from muse.datasets.numbers import check_finite, to_type
 from muse.specs import EnvSpec, Episode
-from muse.utils.attrdicts import flatten
 
 #: Bytes that wait before a folder grows by them; an episode that is larger is a part of its own.
 _PART_BYTES = 2**26
 
 
 class EpisodeWriter:
-    """Writes episodes to a new `.muse` folder, a part at a time, or to a new `.npz` file, which is held in memory until `save`.
+    """Writes episodes to a `.muse` folder, a part at a time, or to an `.npz` file, which is held in memory and written by `save`.
 
         writer = EpisodeWriter("data/images.muse", spec)
         writer.add_episode(episode)
         writer.save()                               # the rest of it
 
-    After a crash a folder holds the episodes of whole parts. What is there of the name stays until the first part is written.
+    After a crash a folder holds the episodes of whole parts, and the meta data as it was when the last of them was written. What is
+    there of the name stays until the first part is written.
 
     Args:
         path: The dataset.
-        env_spec: The names to write, with their roles; episodes may hold others.
+        env_spec: The names to write, with their roles; episodes may hold others. `final/success` (`muse.specs.SUCCESS`) among them
+            is written from `Episode.success`.
         meta: The meta data, beside the spec.
         part_bytes: Bytes that may wait for a folder.
+        there: What the file holds, as it was read, to go on after its episodes; None: what is there is replaced.
 
     Attributes:
-        num_episodes: How many were added.
+        num_episodes, num_rows: Episodes and steps added, those `there` included.
+        meta: May be changed; written with the episodes.
 
     Raises:
-        DataError: For another ending of the name.
+        DataError: For another ending of the name, and for names, shapes or types other than those `there`.
     """
 
     def __init__(
@@ -49,48 +54,62 @@ class EpisodeWriter:
         env_spec: EnvSpec,
         meta: Mapping[str, Any] | None = None,
         part_bytes: int = _PART_BYTES,
+        there: EpisodeData | None = None,
     ) -> None:
-        self.path, self.env_spec, self.part_bytes = Path(path), env_spec, part_bytes
-        self.meta = {**(meta or {}), "spec": env_spec.to_dict()}
-        self.num_episodes = 0
+        self.path, self.part_bytes = Path(path), part_bytes
+        self.env_spec = EnvSpec.from_leaves(env_spec.leaf(name) for name in env_spec.all_names if name not in DERIVED_NAMES)
+        self.meta = {**(meta or {}), "spec": self.env_spec.to_dict()}
         self._storage = format_of(path)
         self._can_grow = hasattr(self._storage, "append")
-        self._step_names = [name for name in env_spec.names if name != "done"]
-        self._onetime_names = [*env_spec.param_names, *env_spec.final_names]
-        self._held: list[tuple[dict[str, np.ndarray], dict[str, np.ndarray], int]] = []
-        self._held_bytes = 0
-        self._written = 0
+        self._onetime_names = [*self.env_spec.param_names, *self.env_spec.final_names]
+        self._nothing = EpisodeData(
+            self._empty(self.env_spec.names), self._empty(self._onetime_names), np.zeros(0, np.int64), where=str(path)
+        )
+        if there is not None:
+            there.check_alike(self._nothing)
+        self.num_episodes, self.num_rows = (0, 0) if there is None else (len(there.ends), there.num_rows)
+        # What the file holds: episodes, None where there is none of this writer, and meta data.
+        self._written = None if there is None else self.num_episodes
+        self._written_meta = copy.deepcopy(self.meta)
+        # What waits; what is to be written into an archive waits for ever.
+        self._parts = [self._nothing if there is None or self._can_grow else there]
+        self._held_bytes = _size_of(self._parts[0])
 
     def add_episode(self, episode: Episode) -> None:
-        """Appends an episode.
+        """Appends an episode; before that what waits is written, if that is a part.
 
         Raises:
             DataError: For numbers that are not finite or do not fit their type, an `.npz` file larger than the memory, and a folder
-                that another program has written to.
+                that another program has written to. The episode is not taken then.
             SpecError: For a name that is missing or of another shape.
         """
-        steps = self._fitted(dict(episode.to_rows()), self._step_names, (len(episode),))
-        onetime = self._fitted(flatten(episode.onetime), self._onetime_names, ())
-        self._held.append((steps, onetime, len(episode)))
-        self._held_bytes += sum(array.nbytes for array in (*steps.values(), *onetime.values()))
-        self.num_episodes += 1
+        steps = self._fitted(episode.to_rows(), self.env_spec.names, (len(episode),))
+        once = {name: array[None] for name, array in self._fitted(episode.to_onetime(), self._onetime_names, ()).items()}
+        part = EpisodeData(steps, once, np.array([len(episode)]))
+        size = _size_of(part)
         if self._can_grow:
             if self._held_bytes >= self.part_bytes:
                 self.save()
-        elif 2 * self._held_bytes > physical_memory():  # Once in episodes, once laid together.
+        elif 2 * (self._held_bytes + size) > physical_memory():  # Once in episodes, once laid together.
             got = f"more than {self._held_bytes / 2**30:.1f} GiB of episodes"
             raise DataError(str(self.path), got, "what fits into memory twice", "a name that ends in .muse")
+        self._parts.append(part)
+        self._held_bytes += size
+        self.num_episodes += 1
+        self.num_rows += len(episode)
 
     def save(self) -> Path:
-        """Writes what waits; a crash leaves what was there before, or all of it. Without an episode nothing is written."""
-        if self._written == self.num_episodes:
+        """Writes what waits; a crash leaves what was there before, or all of it.
+
+        Without a new episode and new meta data nothing is written.
+
+        Raises:
+            DataError: For a folder that another program has written to.
+        """
+        if (self._written or 0) == self.num_episodes and self._written_meta == self.meta:
             return self.path
-        kinds = [{name: [held[kind][name] for held in self._held] for name in self._held[0][kind]} for kind in (0, 1)]
-        steps = {name: np.concatenate(arrays) for name, arrays in kinds[0].items()}
-        onetime = {name: np.stack(arrays) for name, arrays in kinds[1].items()}
-        ends = np.cumsum([held[2] for held in self._held], dtype=np.int64)
-        data = EpisodeData(steps, onetime, ends, self.meta, str(self.path))
-        if self._can_grow and self._written:
+        data = join_parts(self._parts, self.meta, str(self.path))
+        if self._can_grow and self._written is not None:
             there = self._storage.num_episodes(self.path)
             if there != self._written:
                 raise DataError(
@@ -99,10 +118,14 @@ class EpisodeWriter:
             self._storage.append(self.path, data)
         else:
             self._storage.write(self.path, data)
-        self._written = self.num_episodes
-        if self._can_grow:
-            self._held, self._held_bytes = [], 0
+        self._written, self._written_meta = self.num_episodes, copy.deepcopy(self.meta)
+        self._parts = [self._nothing if self._can_grow else data]
+        self._held_bytes = _size_of(self._parts[0])
         return self.path
+
+    def _empty(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        leaves = [self.env_spec.leaf(name) for name in names]
+        return {leaf.name: np.empty((0, *leaf.shape), leaf.dtype) for leaf in leaves}
 
     def _fitted(self, arrays: Mapping[str, Any], names: Sequence[str], lead: tuple[int, ...]) -> dict[str, np.ndarray]:
         where = f"{self.path}: episode {self.num_episodes}"
@@ -111,3 +134,8 @@ class EpisodeWriter:
         for name, array in fitted.items():
             check_finite(array if lead else array[None], f"{where}: '{name}'")
         return fitted
+
+
+def _size_of(data: EpisodeData) -> int:
+    """Returns the bytes of the arrays."""
+    return sum(array.nbytes for array in (*data.steps.values(), *data.onetime.values()))

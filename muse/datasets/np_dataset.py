@@ -89,7 +89,7 @@ class NpDataset(WindowDataset):
             flat_inputs, flat_outputs = flatten(episode), flatten(outputs or {})
             once = {name: side.pop(name) for side in (flat_inputs, flat_outputs) for name in self._onetime_names if name in side}
             episode = Episode(nest(flat_inputs), nest(flat_outputs), nest(once))
-        self._append(episode.to_rows(), flatten(episode.onetime), len(episode), "add_episode")
+        self._append(episode.to_rows(), episode.to_onetime(), len(episode), "add_episode")
 
     def add(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
         """Adds one step, leaves `(1, *shape)`; the episode is appended when `outputs["done"]` is true.

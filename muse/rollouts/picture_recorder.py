@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from attrdict import AttrDict
 
 from muse.envs.vector_env import VectorEnv
 from muse.rollouts.pictures import Pictures, check_picture_names
-from muse.rollouts.recorders import OrderedRecorder
-from muse.specs import EnvSpec, Episode, Leaf
+from muse.rollouts.recorders import DatasetRecorder, Growing
+from muse.specs import SUCCESS, EnvSpec, Episode, Leaf
 from muse.utils.attrdicts import flatten, nest
 from muse.utils.video import check_frame
 
 #: What rendered pictures are called.
 IMAGE = "image"
-SUCCESS = "final/success"
 
 
-class Growing(Protocol):
-    """What episodes can be added to: an `EpisodeWriter`, an `NpDataset`."""
+class _Late:
+    """A dataset that is opened when its first episode comes: only then its spec is known."""
+
+    def __init__(self, open_dataset: Callable[[Episode], Growing]) -> None:
+        self._open = open_dataset
+        self._dataset: Any = None
 
     def add_episode(self, episode: Episode) -> None:
-        """Appends an episode."""
+        """Adds an episode."""
+        if self._dataset is None:
+            self._dataset = self._open(episode)
+        self._dataset.add_episode(episode)
 
-    def save(self) -> object:
+    def save(self) -> None:
         """Writes what was added."""
+        if self._dataset is not None:
+            self._dataset.save()
 
 
-class PictureRecorder(OrderedRecorder):
-    """Adds the pictures of episodes to a dataset, in the order of their seeds.
+class PictureRecorder(DatasetRecorder):
+    """Adds the pictures of episodes to a dataset, and nothing else of them.
 
     Row `t` of an episode is what was seen before action `t`, as in other datasets, so the picture after the last action is left
-    out; whether the task was solved is in `final/success` `(1,)` bool.
+    out; the spec asks for `final/success` `(1,)` bool, whether the task was solved.
 
     Args:
-        open_dataset: Makes the dataset from its spec when the first episode is over: only then is the size of rendered pictures
-            known.
+        open_dataset: Makes the dataset, such as an `EpisodeWriter`, from its spec when the first episode is over: only then is
+            the size of rendered pictures known.
         names: Observations with pictures; none: what the env renders, under the name `image`.
 
     Raises:
@@ -47,10 +55,8 @@ class PictureRecorder(OrderedRecorder):
     """
 
     def __init__(self, open_dataset: Callable[[EnvSpec], Growing], names: Sequence[str] = ()) -> None:
-        super().__init__()
+        super().__init__(_Late(lambda episode: open_dataset(self._make_spec(episode))), save_every_n_episodes=0)
         self.names = tuple(dict.fromkeys(names))
-        self._open = open_dataset
-        self._dataset: Growing | None = None
         self._pictures = Pictures((), "PictureRecorder")
         self._rendered: dict[int, list[np.ndarray]] = {}
         self._known = EnvSpec.from_leaves(())
@@ -80,27 +86,18 @@ class PictureRecorder(OrderedRecorder):
             seen = {name: rows[name] for name in self.names}
         else:
             seen = {IMAGE: np.stack(self._rendered.pop(row)[: len(episode)])}
-        onetime = {SUCCESS: np.array([bool(episode.success)])}
         outputs = AttrDict(done=episode.outputs["done"])
-        super().end(row, index, Episode(nest(seen), outputs, nest(onetime), episode.success, episode.seed))
+        super().end(row, index, Episode(nest(seen), outputs, success=episode.success, seed=episode.seed))
 
     def fail(self, row: int, index: int, is_lost: bool) -> None:
         """Forgets the pictures of an attempt that failed."""
         self._rendered.pop(row, None)
         super().fail(row, index, is_lost)
 
-    def take(self, episode: Episode) -> None:
-        """Adds the pictures."""
-        if self._dataset is None:
-            self._dataset = self._open(self._make_spec(episode))
-        self._dataset.add_episode(episode)
-
     def close(self) -> None:
         """Writes what was added."""
         super().close()
         self._rendered.clear()
-        if self._dataset is not None:
-            self._dataset.save()
 
     def _take(self, rows: list[int]) -> None:
         for row, frame in self._pictures.take(rows).items():
@@ -114,6 +111,4 @@ class PictureRecorder(OrderedRecorder):
         else:
             shape = episode.inputs[IMAGE].shape[1:]
             leaves = [Leaf(IMAGE, shape, 0, 255, np.dtype(np.uint8), role="observation", description="what the env rendered")]
-        return EnvSpec.from_leaves(
-            [*leaves, Leaf(SUCCESS, (1,), 0, 1, np.dtype(bool), role="final", description="whether the task was solved")]
-        )
+        return EnvSpec.from_leaves([*leaves, SUCCESS])

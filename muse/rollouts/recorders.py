@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from muse.datasets.dataset import DataError, Dataset
+from muse.datasets.dataset import DataError
 from muse.envs.vector_env import VectorEnv
 from muse.metrics.tracker import Tracker
 from muse.rollouts.recorder import Recorder
@@ -62,12 +62,14 @@ class OrderedRecorder(Recorder, ABC):
         self._waiting[self._first + index] = episode
         while self.taken in self._waiting and not self.is_full:
             following = self._waiting.pop(self.taken)
-            self.taken += 1
+            # An episode whose taking fails is not counted: a later run begins with it.
             if following is None:
                 self.lost += 1
             else:
-                self.solved += bool(following.success)
                 self.take(following)
+                self.solved += bool(following.success)
+            self.taken += 1
+            self.took()
 
     @property
     def is_full(self) -> bool:
@@ -76,7 +78,10 @@ class OrderedRecorder(Recorder, ABC):
 
     @abstractmethod
     def take(self, episode: Episode) -> None:
-        """Takes the next episode."""
+        """Takes the next episode; `taken` is its place."""
+
+    def took(self) -> None:
+        """Is told when the next episode was taken or given up, and counted."""
 
     def close(self) -> None:
         """Drops the episodes that wait."""
@@ -109,16 +114,24 @@ class TrackerRecorder(OrderedRecorder):
         return {f"{key}/{name}": value for key, tracker in self.trackers.items() for name, value in tracker.values().items()}
 
 
+class Growing(Protocol):
+    """What episodes can be added to: an `EpisodeWriter`, a `Dataset`. One that is to be saved has `save()` too."""
+
+    def add_episode(self, episode: Episode) -> Any:
+        """Appends an episode."""
+
+
 class DatasetRecorder(OrderedRecorder):
     """Adds episodes to a dataset.
 
     Args:
-        dataset: Grows by the episodes; `add_episode` is called for each.
-        save_every_n_episodes: Call `dataset.save()` whenever so many more were taken, and at the end; 0 leaves saving to
-            whoever made the dataset.
+        dataset: Grows by the episodes.
+        save_every_n_episodes: Call `dataset.save()` whenever so many more were taken, and at the end; 0: at the end only; None:
+            leave saving to whoever made the dataset.
         only_successful: Leave out episodes that did not succeed.
         max_rows, max_episodes: Take no more episodes once so many steps, or episodes, were added; 0: no limit.
-        before_save: Called with `taken` before each save, to write down how far the collection is.
+        before_save: Called with `taken` to write down how far the collection is: before each save, and before an episode is added,
+            for an `EpisodeWriter` may write by itself then.
 
     Attributes:
         added, rows: Episodes and steps added to the dataset.
@@ -130,19 +143,17 @@ class DatasetRecorder(OrderedRecorder):
 
     def __init__(
         self,
-        dataset: Dataset,
-        save_every_n_episodes: int = 0,
+        dataset: Growing,
+        save_every_n_episodes: int | None = None,
         only_successful: bool = False,
         max_rows: int = 0,
         max_episodes: int = 0,
-        before_save: Callable[[int], None] | None = None,
+        before_save: Callable[[int], None] = lambda taken: None,
     ) -> None:
         super().__init__()
-        if save_every_n_episodes < 0 or (save_every_n_episodes and not callable(getattr(dataset, "save", None))):
+        if save_every_n_episodes is not None and (save_every_n_episodes < 0 or not callable(getattr(dataset, "save", None))):
             got = f"{save_every_n_episodes} with a {type(dataset).__name__}"
-            raise DataError(
-                "DatasetRecorder: save_every_n_episodes", got, "0, or a positive number with a dataset that has save()"
-            )
+            raise DataError("DatasetRecorder: save_every_n_episodes", got, "None, or 0 or more with a dataset that has save()")
         self.dataset, self.save_every_n_episodes, self.only_successful = dataset, save_every_n_episodes, only_successful
         self.max_rows, self.max_episodes, self.before_save = max_rows, max_episodes, before_save
         self.rows = 0
@@ -151,12 +162,16 @@ class DatasetRecorder(OrderedRecorder):
         self._saved = 0
 
     def take(self, episode: Episode) -> None:
-        """Adds the episode, and saves when it is time."""
+        """Adds the episode."""
         if episode.success or not self.only_successful:
+            self.before_save(self.taken)
             self.dataset.add_episode(episode)
             self.added += 1
-            self.kept.append(self.taken - 1)
+            self.kept.append(self.taken)
             self.rows += len(episode)
+
+    def took(self) -> None:
+        """Saves when it is time."""
         if self.save_every_n_episodes and self.taken - self._saved >= self.save_every_n_episodes:
             self._save()
 
@@ -168,12 +183,11 @@ class DatasetRecorder(OrderedRecorder):
     def close(self) -> None:
         """Saves where that was asked for."""
         super().close()
-        if self.save_every_n_episodes and self.taken > self._saved:
+        if self.save_every_n_episodes is not None and self.taken > self._saved:
             self._save()
 
     def _save(self) -> None:
-        if self.before_save is not None:
-            self.before_save(self.taken)
+        self.before_save(self.taken)
         self.dataset.save()  # type: ignore[attr-defined]
         self._saved = self.taken
         _log.debug("saved the dataset with %d new episodes", self.added)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from attrdict import AttrDict
 
-from muse.specs.env_spec import EnvSpec, SpecError
+from muse.specs.env_spec import EnvSpec, Leaf, SpecError
 from muse.utils.attrdicts import flatten, has
+
+#: How datasets hold `Episode.success`.
+SUCCESS = Leaf("final/success", (1,), 0, 1, np.dtype(bool), role="final", description="whether the task was solved")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +74,8 @@ class Episode:
     def to_rows(self) -> Mapping[str, object]:
         """Returns inputs and outputs as one flat dict by path."""
         return {**flatten(self.inputs), **flatten(self.outputs)}
+
+    def to_onetime(self) -> dict[str, object]:
+        """Returns params and finals as one flat dict by path, with `final/success` where the success is known."""
+        known = {} if self.success is None else {SUCCESS.name: np.array([self.success], bool)}
+        return {**known, **flatten(self.onetime)}

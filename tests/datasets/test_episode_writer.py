@@ -2,6 +2,8 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.episode_writer import EpisodeWriter
 from muse.datasets.loading import read_file
 from muse.datasets.np_dataset import NpDataset
-from muse.specs import EnvSpec, Episode
+from muse.specs import SUCCESS, EnvSpec, Episode, Leaf
 from muse.specs.env_spec import SpecError
 
 SPEC = EnvSpec(
@@ -50,20 +52,98 @@ def test_what_is_written_is_what_a_dataset_would_write(tmp_path, ending, part_by
     writer.save()
     dataset.save()
     one, other = (read_file(tmp_path / f"{name}{ending}") for name in ("one", "other"))
-    assert np.array_equal(one.ends, other.ends) and one.meta == other.meta and writer.num_episodes == 12
+    assert writer.num_episodes == 12
+    assert_same(one, other)
+
+
+def test_a_folder_takes_no_memory_for_what_is_written(tmp_path):
+    episode = make_episode(0, 500)
+    size = sum(array.nbytes for array in episode.inputs.values())
+    tracemalloc.start()
+    writer = EpisodeWriter(tmp_path / "a.muse", SPEC, part_bytes=4 * size)
+    for _ in range(100):
+        writer.add_episode(make_episode(0, 500))
+    writer.save()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Of 100 episodes: a part, the part laid together, its bytes, and what makes an episode here.
+    assert size > 100_000 and peak < 20 * size
+    assert len(read_file(tmp_path / "a.muse").ends) == 100
+
+
+@pytest.mark.parametrize("part_bytes", [1, 2**26])
+@pytest.mark.parametrize("ending", [".npz", ".muse"])
+def test_a_dataset_goes_on_where_it_ended(tmp_path, ending, part_bytes):
+    whole = EpisodeWriter(tmp_path / f"whole{ending}", SPEC, {"note": [0, 1, 2]})
+    for seed in range(9):
+        whole.add_episode(make_episode(seed))
+    whole.save()
+    path = tmp_path / f"parts{ending}"
+    for number in range(3):
+        there = read_file(path) if number else None
+        writer = EpisodeWriter(path, SPEC, there.meta if there else {"note": []}, part_bytes, there)
+        rows = there.num_rows if there else 0
+        assert (writer.num_episodes, writer.num_rows) == (3 * number, rows)
+        writer.meta["note"].append(number)
+        for seed in range(3 * number, 3 * number + 3):
+            writer.add_episode(make_episode(seed))
+        writer.save()
+    assert_same(read_file(tmp_path / f"whole{ending}"), read_file(path))
+
+
+def assert_same(one, other):
+    assert np.array_equal(one.ends, other.ends) and one.meta == other.meta
     for kind in ("steps", "onetime"):
         ours, theirs = getattr(one, kind), getattr(other, kind)
         assert ours.keys() == theirs.keys()
         assert all(np.array_equal(ours[name], theirs[name]) and ours[name].dtype == theirs[name].dtype for name in ours)
 
 
-def test_a_folder_takes_no_memory_for_what_is_written(tmp_path):
-    writer = EpisodeWriter(tmp_path / "a.muse", SPEC, part_bytes=5000)
-    for seed in range(40):
-        writer.add_episode(make_episode(seed))
-        assert writer._held_bytes < 5000 and len(writer._held) <= 24
+@pytest.mark.parametrize("ending", [".npz", ".muse"])
+def test_other_names_and_shapes_than_those_there_are_refused(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    writer = EpisodeWriter(path, SPEC)
+    writer.add_episode(make_episode(0))
     writer.save()
-    assert not writer._held and len(read_file(tmp_path / "a.muse").ends) == 40
+    there, leaves = read_file(path), [SPEC.leaf(name) for name in SPEC.all_names]
+    for spec, message in (
+        (EnvSpec.from_leaves(leaves[1:]), "'ego': missing in the episodes to append; expected the same step names"),
+        (EnvSpec.from_leaves(leaves[:3]), "'final/success': missing in the episodes to append"),
+        (SPEC.extended([Leaf("speed", (), 0, 1, np.float32)]), "'speed': new with the episodes to append"),
+        (EnvSpec.from_leaves([replace(leaves[0], dtype=np.float64), *leaves[1:]]), "expected shape .2,. float32, as there"),
+    ):
+        with pytest.raises(DataError, match=message):
+            EpisodeWriter(path, spec, there=there)
+
+
+def test_whether_an_episode_succeeded_is_what_it_says(tmp_path):
+    spec = EnvSpec.from_leaves([SPEC.leaf("ego"), SUCCESS])
+    writer = EpisodeWriter(tmp_path / "a.npz", spec)
+    for success in (True, False, np.True_):
+        episode = make_episode(0)
+        writer.add_episode(Episode(episode.inputs, episode.outputs, success=success))
+    with pytest.raises(SpecError, match="episode 3: 'final/success'"):
+        writer.add_episode(Episode(episode.inputs, episode.outputs))
+    # What the env itself records under that name counts.
+    writer.add_episode(Episode(episode.inputs, episode.outputs, make_episode(1).onetime, True))
+    writer.save()
+    assert read_file(tmp_path / "a.npz").onetime["final/success"].tolist() == [[True], [False], [True], [False]]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".muse"])
+def test_new_meta_data_alone_is_written(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    writer = EpisodeWriter(path, SPEC, {"seen": 0})
+    writer.meta["seen"] = 5
+    writer.save()
+    there = read_file(path)
+    assert there.meta["seen"] == 5 and len(there.ends) == 0 and there.steps["image"].shape == (0, 8, 9, 3)
+    writer = EpisodeWriter(path, SPEC, there.meta, there=there)
+    writer.add_episode(make_episode(1, 3))
+    writer.save()
+    writer.meta["seen"] = 9
+    writer.save()
+    assert read_file(path).meta["seen"] == 9 and read_file(path).ends.tolist() == [3]
 
 
 def test_saving_twice_writes_once_and_adding_goes_on(tmp_path):
@@ -93,8 +173,10 @@ import os, signal, sys
 sys.path[:0] = [sys.argv[2]]
 from test_episode_writer import SPEC, EpisodeWriter, make_episode
 writer = EpisodeWriter(sys.argv[1], SPEC, part_bytes=1)
-for seed in range(5):
+for seed in range(6):
+    writer.meta['seen'] = seed
     writer.add_episode(make_episode(seed))
+writer.meta['seen'] = 6
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -104,6 +186,7 @@ def test_a_killed_program_leaves_the_episodes_that_it_wrote(tmp_path):
     assert subprocess.run(words, check=False, timeout=60).returncode == -signal.SIGKILL
     data = read_file(tmp_path / "a.muse")
     assert np.array_equal(data.steps["ego"], np.concatenate([make_episode(seed).inputs["ego"] for seed in range(5)]))
+    assert data.meta["seen"] == 5 == len(data.ends)
 
 
 def test_what_does_not_fit_is_refused_and_the_rest_is_written(tmp_path):
@@ -137,3 +220,5 @@ def test_an_archive_larger_than_memory_is_refused(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"what fits into memory twice\n  try: a name that ends in .muse"):
         for seed in range(20):
             writer.add_episode(make_episode(seed))
+    writer.save()
+    assert len(read_file(tmp_path / "a.npz").ends) == writer.num_episodes == seed > 0

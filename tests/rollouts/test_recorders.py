@@ -85,12 +85,14 @@ def test_a_loop_closed_early_leaves_the_episodes_of_the_first_seeds():
 
 
 def test_saves_along_the_way_and_at_the_end():
-    told = []
-    recorder = DatasetRecorder(Shelf(), save_every_n_episodes=3, before_save=told.append)
+    shelf, told = Shelf(), []
+    recorder = DatasetRecorder(shelf, 3, before_save=lambda taken: told.append((taken, len(shelf.episodes), len(shelf.saves))))
     collect(2, recorder, range(8))
-    assert recorder.dataset.saves == told == [3, 6, 8]
+    assert shelf.saves == [3, 6, 8]
+    # Before each episode and each save: what was taken by then is what the dataset holds.
+    assert all(taken == held for taken, held, _ in told) and {(3, 3, 0), (6, 6, 1), (8, 8, 2)} <= set(told)
     collect(2, recorder, range(8, 12))
-    assert recorder.dataset.saves == told == [3, 6, 8, 11, 12]
+    assert shelf.saves == [3, 6, 8, 11, 12]
     assert [episode.seed for episode in recorder.dataset.episodes] == list(range(12))
 
 
@@ -141,7 +143,7 @@ def test_a_dataset_that_cannot_save_is_refused():
     with pytest.raises(DataError) as error:
         DatasetRecorder(ReadOnly(), save_every_n_episodes=1)
     assert str(error.value) == (
-        "DatasetRecorder: save_every_n_episodes: 1 with a ReadOnly; expected 0, or a positive number with a dataset that has save()"
+        "DatasetRecorder: save_every_n_episodes: 1 with a ReadOnly; expected None, or 0 or more with a dataset that has save()"
     )
     with pytest.raises(DataError):
         DatasetRecorder(Shelf(), save_every_n_episodes=-1)
@@ -154,6 +156,19 @@ def test_an_error_of_the_dataset_is_not_swallowed():
 
     with pytest.raises(DataError, match="frozen"):
         collect(2, DatasetRecorder(Full()), range(3))
+
+
+def test_an_episode_that_the_dataset_refuses_is_not_counted():
+    class Picky(Shelf):
+        def add_episode(self, episode):
+            if episode.seed == 4:
+                raise DataError("data/a.npz", "refused")
+            super().add_episode(episode)
+
+    recorder = DatasetRecorder(Picky(), save_every_n_episodes=0)
+    with pytest.raises(DataError, match="refused"):
+        collect(2, recorder, range(9))
+    assert (recorder.taken, recorder.added, recorder.kept, recorder.dataset.saves) == (4, 4, [0, 1, 2, 3], [4])
 
 
 @pytest.mark.parametrize("count", [1, 5])

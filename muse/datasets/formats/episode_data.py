@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,35 @@ class EpisodeData:
         steps = {name: array[begin:] for name, array in self.steps.items()}
         onetime = {name: array[index:] for name, array in self.onetime.items()}
         return EpisodeData(steps, onetime, self.ends[index:] - begin, self.meta, self.where)
+
+    def check_alike(self, new: EpisodeData) -> None:
+        """Raises `DataError` when `new`, which is to follow these episodes, has other names, shapes or types."""
+        for kind, old_arrays, arrays in (("step", self.steps, new.steps), ("one-time", self.onetime, new.onetime)):
+            if set(old_arrays) != set(arrays):
+                different = min(set(old_arrays) ^ set(arrays))
+                raise DataError(
+                    f"{self.where}: '{different}'",
+                    f"{'missing in' if different in old_arrays else 'new with'} the episodes to append",
+                    f"the same {kind} names",
+                )
+            for name, array in arrays.items():
+                old = old_arrays[name]
+                if (old.shape[1:], old.dtype) != (array.shape[1:], array.dtype):
+                    raise DataError(
+                        f"{self.where}: '{name}'",
+                        f"shape {array.shape[1:]} {array.dtype}",
+                        f"shape {old.shape[1:]} {old.dtype}, as there",
+                    )
+
+
+def join_parts(parts: Sequence[EpisodeData], meta: Mapping[str, Any], where: str) -> EpisodeData:
+    """Returns the episodes of several parts, at least one, that are alike, one after another."""
+    steps, onetime = (
+        {name: np.concatenate([getattr(part, kind)[name] for part in parts]) for name in getattr(parts[0], kind)}
+        for kind in ("steps", "onetime")
+    )
+    lengths = np.concatenate([np.diff(part.ends, prepend=0) for part in parts])
+    return EpisodeData(steps, onetime, np.cumsum(lengths, dtype=np.int64), meta, where)
 
 
 def check_meta(meta: Any, where: str) -> dict[str, Any]:

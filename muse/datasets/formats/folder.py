@@ -134,7 +134,7 @@ def append(path: str | os.PathLike[str], data: EpisodeData) -> None:
         there, new = read(path), _arrays(data, path)
         if not (folder / TABLE).exists():
             raise DataError(str(path), f"no {TABLE}", "a folder that Muse wrote", "muse.datasets.formats.folder.write first")
-        _check_alike(there, data)
+        there.check_alike(data)
         for name, array in new.items():
             count = len(there.ends) if name in there.onetime else there.num_rows
             _grow(folder / file_name(name), array, count, f"{path}: '{name}'")
@@ -233,25 +233,6 @@ def _checked_shape(header: Header, rows: int | None, there: int, where: str) -> 
         got, expected = f"cut short: {there} bytes", f"{wanted} for shape {shape} {header.dtype}"
         raise DataError(where, got, expected, "copy or collect it again")
     return shape
-
-
-def _check_alike(there: EpisodeData, new: EpisodeData) -> None:
-    for kind, old_arrays, arrays in (("step", there.steps, new.steps), ("one-time", there.onetime, new.onetime)):
-        if set(old_arrays) != set(arrays):
-            different = min(set(old_arrays) ^ set(arrays))
-            raise DataError(
-                f"{there.where}: '{different}'",
-                f"{'missing in' if different in old_arrays else 'new with'} the episodes to append",
-                f"the same {kind} names",
-            )
-        for name, array in arrays.items():
-            old = old_arrays[name]
-            if (old.shape[1:], old.dtype) != (array.shape[1:], array.dtype):
-                raise DataError(
-                    f"{there.where}: '{name}'",
-                    f"shape {array.shape[1:]} {array.dtype}",
-                    f"shape {old.shape[1:]} {old.dtype}, as there",
-                )
 
 
 def _write_array(file: Path, array: np.ndarray) -> None:

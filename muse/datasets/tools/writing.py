@@ -12,7 +12,7 @@ import numpy as np
 
 from muse.datasets.dataset import DataError
 from muse.datasets.formats import folder
-from muse.datasets.formats.episode_data import EpisodeData, role_by_name
+from muse.datasets.formats.episode_data import EpisodeData, join_parts, role_by_name
 from muse.datasets.formats.npz import physical_memory
 from muse.datasets.formats.robomimic.meta import BLOCK, Origin
 from muse.datasets.loading import format_of, write_file
@@ -99,7 +99,7 @@ def write_parts(
             place = temporary / "whole.muse"
             for part in parts:
                 folder.append(place, EpisodeData(part.steps, part.onetime, part.ends, meta, part.where))
-                ends = _joined_ends(ends, part.ends)
+                ends = np.concatenate([ends, part.ends + (ends[-1] if len(ends) else 0)])
                 progress(done := done + len(part.ends))
             for file in place.iterdir():
                 file.rename(temporary / file.name)
@@ -113,17 +113,9 @@ def write_parts(
             raise DataError(str(target), f"more than {format_bytes(size)}", "what fits into memory", "a name that ends in .muse")
         held.append(part)
         progress(done := done + len(part.ends))
-        ends = _joined_ends(ends, part.ends)
-    steps, onetime = (
-        {name: np.concatenate([getattr(part, kind)[name] for part in held]) for name in getattr(held[0], kind)}
-        for kind in ("steps", "onetime")
-    )
-    write_file(target, EpisodeData(steps, onetime, ends, meta, str(target)))
-    return EpisodeData({}, {}, ends, meta, str(target))
-
-
-def _joined_ends(ends: np.ndarray, more: np.ndarray) -> np.ndarray:
-    return np.concatenate([ends, more + (ends[-1] if len(ends) else 0)])
+    whole = join_parts(held, meta, str(target))
+    write_file(target, whole)
+    return EpisodeData({}, {}, whole.ends, meta, str(target))
 
 
 def with_spec(data: EpisodeData) -> dict[str, Any]:

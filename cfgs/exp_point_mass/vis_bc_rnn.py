@@ -28,10 +28,11 @@ export = bc_rnn.export & d(
         action_decoder=d(hidden_size=64),
     ),
     trainer=d(
-        max_steps=1000,
+        max_steps=2000,
         autocast="bf16",
+        ema_decay=0.99,
         holdout_every_n_steps=100,
-        rollout_train_env_every_n_steps=250,
-        save_every_n_steps=250,
+        rollout_train_env_every_n_steps=500,
+        save_every_n_steps=500,
     ),
 )

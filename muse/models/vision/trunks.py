@@ -124,7 +124,7 @@ class ConvTrunk(nn.Module):
 
     def __init__(
         self,
-        channels: Sequence[int] = (32, 64, 64),
+        channels: Sequence[int] = (32, 32, 32),
         kernel_sizes: Sequence[int] = (5, 3, 3),
         strides: Sequence[int] = (2, 2, 1),
         norm: str = "group",

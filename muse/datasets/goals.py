@@ -11,7 +11,7 @@ import numpy as np
 from muse.datasets.dataset import DataError
 from muse.datasets.windows import Located
 from muse.specs import EnvSpec, Leaf
-from muse.specs.env_spec import GOAL_PREFIX
+from muse.specs.leaf import GOAL_PREFIX
 from muse.utils.abstract import Argument, BaseClass
 from muse.utils.attrdicts import flatten
 from muse.utils.errors import nearest

@@ -13,7 +13,7 @@ from muse.policies.policy import PolicyError
 from muse.policies.replay_policy import read_columns
 from muse.policies.row_policy import RowPolicy
 from muse.specs import EnvSpec, Episode, Leaf
-from muse.specs.env_spec import GOAL_PREFIX
+from muse.specs.leaf import GOAL_PREFIX
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest

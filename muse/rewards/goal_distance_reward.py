@@ -10,7 +10,7 @@ import numpy as np
 from muse.models.model import Model
 from muse.rewards.reward import Reward, RewardError
 from muse.specs import EnvSpec
-from muse.specs.env_spec import GOAL_PREFIX
+from muse.specs.leaf import GOAL_PREFIX
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest

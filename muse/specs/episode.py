@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from attrdict import AttrDict
 
-from muse.specs.env_spec import EnvSpec, Leaf, SpecError
+from muse.specs.env_spec import EnvSpec
+from muse.specs.leaf import Leaf, SpecError
 from muse.utils.attrdicts import flatten, has
 
 #: How datasets hold `Episode.success`.

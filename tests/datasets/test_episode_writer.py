@@ -14,7 +14,7 @@ from muse.datasets.episode_writer import EpisodeWriter
 from muse.datasets.loading import read_file
 from muse.datasets.np_dataset import NpDataset
 from muse.specs import SUCCESS, EnvSpec, Episode, Leaf
-from muse.specs.env_spec import SpecError
+from muse.specs.leaf import SpecError
 
 SPEC = EnvSpec(
     AttrDict(

@@ -11,7 +11,7 @@ from muse.envs.env import make_env_spec
 from muse.envs.failure import EnvFailure
 from muse.envs.simple.gym import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
-from muse.specs.env_spec import SpecError
+from muse.specs.leaf import SpecError
 from muse.testing import FakeEnv
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import flatten

@@ -121,7 +121,7 @@ def test_mistakes_are_told(call, message):
 
 
 def test_an_unknown_input_is_told():
-    from muse.specs.env_spec import SpecError
+    from muse.specs.leaf import SpecError
 
     with pytest.raises(SpecError) as error:
         MLPModel(d(model_inputs=["eggo"], model_output="action"), EnvSpec.from_leaves([SPEC.leaf("ego"), SPEC.leaf("action")]))

@@ -15,7 +15,7 @@ from muse.policies.random_policy import RandomPolicy
 from muse.policies.replay_policy import ReplayPolicy
 from muse.rollouts import rollout, run_episodes
 from muse.specs import EnvSpec, Leaf
-from muse.specs.env_spec import SpecError
+from muse.specs.leaf import SpecError
 from muse.testing import FakeEnv
 
 SPEC = make_env_spec(PointMassEnv, d(num_obstacles=3))

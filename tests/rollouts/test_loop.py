@@ -16,7 +16,7 @@ from muse.rewards.reward import Reward
 from muse.rollouts.loop import RolloutError, RolloutLoop, rollout, run_episodes
 from muse.rollouts.recorder import Recorder
 from muse.specs import EnvSpec
-from muse.specs.env_spec import SpecError
+from muse.specs.leaf import SpecError
 from muse.testing.fake_env import FakeEnv
 from muse.utils.attrdicts import flatten
 from muse.utils.seeding import episode_seeds

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muse.specs import EnvSpec, Leaf
-from muse.specs.env_spec import SpecError
+from muse.specs.leaf import SpecError
 from muse.utils.attrdicts import nest
 
 

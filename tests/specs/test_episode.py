@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from muse.specs import EnvSpec, Episode
-from muse.specs.env_spec import SpecError
+from muse.specs.leaf import SpecError
 from muse.utils.attrdicts import nest
 
 

@@ -13,7 +13,7 @@ from muse.datasets.tools.expressions import LANGUAGE
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.relabeling import Changes, relabel_data
 from muse.experiments.logger import logging_to
-from muse.specs.env_spec import ROLES
+from muse.specs.leaf import ROLES
 from muse.utils.errors import OptionError
 
 _DESCRIPTION = f"""Write the same episodes with changes: values computed from the names of SRC (--set), then names left out (--drop), then renamed

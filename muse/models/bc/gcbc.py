@@ -14,7 +14,7 @@ from muse.models.model import Model, ModelError
 from muse.models.network_model import get_input
 from muse.models.normalizer import Normalizer
 from muse.specs import EnvSpec, Leaf, LossResult
-from muse.specs.env_spec import GOAL_PREFIX
+from muse.specs.leaf import GOAL_PREFIX
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, has
 

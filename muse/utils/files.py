@@ -20,7 +20,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]
     The file is synced before the rename and the folder after it, so a crash leaves the old file or the new one.
     The folder is made when missing. Where `path` is a link, the file that it leads to is replaced, and the link stays.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     temporary = Path(name)
@@ -49,7 +49,7 @@ def overlap(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> s
 
 def say_where(error: BaseException, path: str | os.PathLike[str]) -> None:
     """Gives an error of the system the path that was being written, where it names none: a full disk."""
-    if isinstance(error, OSError) and error.filename is None:
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
         error.filename = os.fspath(path)
 
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -219,7 +220,8 @@ def test_progress_and_log(tmp_path, caplog, capsys):
     messages = [record.getMessage() for record in caplog.records if record.name == "muse.trainers.trainer"]
     assert messages[0] == f"no complete checkpoint in {tmp_path}/models; beginning at step 0"
     assert messages[1].startswith("step 3 of 24  train/loss 0.")
-    assert messages[-2:] == ["going on after step 24", "the run has its 24 steps already; a larger trainer/max_steps goes on"]
+    assert messages[-3:-1] == ["going on after step 24", "the run has its 24 steps already; a larger trainer/max_steps goes on"]
+    assert all(re.fullmatch(r"waited for data  \d+\.\d% of the time in which it learnt", messages[i]) for i in (-1, -4))
     assert "train  978 parameters  24/24 steps (100%)  loss 0." in capsys.readouterr().err
 
 

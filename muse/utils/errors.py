@@ -63,4 +63,9 @@ def brief(error: BaseException, with_kind: bool = False) -> str:
     text = lines[0] if lines else type(error).__name__
     if with_kind:
         text = f"{type(error).__name__}: {text}" if lines else text
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """Returns a text that came from outside, cut where it runs on, for a message of ours."""
     return text if len(text) <= _BRIEF_LENGTH else text[:_BRIEF_LENGTH] + "..."

@@ -11,7 +11,7 @@ from muse.datasets.formats.fates import Fate
 from muse.datasets.formats.hdf5 import datasets_below, read_attributes, type_of
 from muse.datasets.formats.robomimic.meta import ATTRIBUTE, ENV_ARGS, Embedded, env_args_of
 from muse.datasets.formats.robomimic.names import OBS
-from muse.utils.errors import nearest
+from muse.utils.errors import cut, nearest
 
 #: Attributes that are made anew when a file is written; what becomes of them when it is read, and why.
 COUNTED = {"total": ("", "counted again"), "num_samples": ("", "counted again"), ATTRIBUTE: ("_meta", "written by Muse")}
@@ -133,7 +133,7 @@ class Survey:
         counted = self.demo_attributes[number].get("num_samples", {"values": [rows]})
         wanted = counted["values"] if isinstance(counted, dict) else [counted]
         if [rows] != wanted:
-            raise DataError(f"{where}/actions", f"{rows} rows", f"{', '.join(map(str, wanted))}, as num_samples says")
+            raise DataError(f"{where}/actions", f"{rows} rows", f"{cut(', '.join(map(str, wanted)))}, as num_samples says")
         if not rows:
             raise DataError(f"{where}/actions", "no rows", "at least one")
         return rows

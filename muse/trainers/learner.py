@@ -124,7 +124,8 @@ class Learner:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(derive_seed(self.seed, *path))
-            before = self._random_state() if self.draws is None else None
+            # What a model draws in training it need not draw in evaluation: a holdout loss before the first step tells nothing.
+            before = self._random_state() if self.draws is None and self.model.training else None
             yield
             if before is not None:
                 self.draws = not torch.equal(before, self._random_state())

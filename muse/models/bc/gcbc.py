@@ -27,7 +27,8 @@ class BaseGCBC(GroupedModel):
             action_decoder=d(cls=RNNActionDecoder, rnn_type="lstm", hidden_size=400, policy_size=0),
         ), env_spec)
 
-    Encoders (`state_encoder_order`) are further sub-models; each reads what came before it, and its outputs are decoded too.
+    Encoders (`state_encoder_order`) are further sub-models; each reads what came before it, and its outputs are decoded too. A picture
+    that an encoder reads, of a state or a goal, is left to it: the decoder gets the embedding alone.
     The goal is read from the inputs under `goal_names`, in training as in acting. With `use_last_state_goal` the training goal
     of a window is the state in its last row (hindsight), under `goal/<state>`; in acting the env or a goal policy gives it.
     """
@@ -74,6 +75,7 @@ class BaseGCBC(GroupedModel):
         self.state_names = _state_names(params, self.env_spec)
         self.goal_names = _goal_names(params, self.env_spec)
         self._encoders = list(self.state_encoder_order)
+        self._check_outputs()
         self._normalized_as = self._statistics_of_names() if self.normalize_states else {}
         shapes = {name: self.env_spec.leaf(name).shape for name in self._normalized_as.values()}
         self.normalizer = Normalizer(shapes, self.normalize_mode) if shapes else None
@@ -85,7 +87,29 @@ class BaseGCBC(GroupedModel):
             return params
         encoded = [output for encoder in self.state_encoder_order for output in self[encoder].output_names]
         states, goals = _state_names(self.params, self.env_spec), _goal_names(self.params, self.env_spec)
-        return {**params, "model_inputs": list(dict.fromkeys([*states, *encoded, *goals]))}
+        names = [name for name in dict.fromkeys([*states, *encoded, *goals]) if name not in self._encoded_pictures()]
+        for goal in goals if self.params.get("goal_names") is None else ():
+            if goal in names and self.env_spec.leaf(goal).is_image:
+                raise ModelError(
+                    "BaseGCBC.use_goal", f"'{goal}' is a picture that no encoder reads", "an encoder with it among its model_inputs",
+                    "goal_names without it",
+                )  # fmt: skip
+        return {**params, "model_inputs": names}
+
+    def _encoded_pictures(self) -> set[str]:
+        read = {name for encoder in self.state_encoder_order for name in self[encoder].input_names}
+        return {name for name in read if name in self.env_spec and self.env_spec.leaf(name).is_image}
+
+    def _check_outputs(self) -> None:
+        writers: dict[str, str] = {}
+        for encoder in self.state_encoder_order:
+            for name in self[encoder].output_names:
+                if writers.setdefault(name, encoder) != encoder:
+                    raise ModelError(
+                        f"BaseGCBC: encoder '{encoder}'",
+                        f"it writes '{name}', as '{writers[name]}' does",
+                        "a model_output of its own",
+                    )
 
     @classmethod
     def get_model_order(cls, params: Mapping[str, Any]) -> list[str]:
@@ -108,7 +132,10 @@ class BaseGCBC(GroupedModel):
         for goal in self.goal_names:
             state = goal.removeprefix(GOAL_PREFIX)
             named[goal] = state if state in self.state_names else goal
-        return {name: source for name, source in named.items() if self.env_spec.leaf(name).dtype.kind in "fiu"}
+        encoded = self._encoded_pictures()
+        return {
+            name: source for name, source in named.items() if self.env_spec.leaf(name).dtype.kind in "fiu" and name not in encoded
+        }
 
     def _names_read(self) -> tuple[str, ...]:
         made: set[str] = set()

@@ -23,14 +23,14 @@ class ImageTransform(nn.Module):
     """Makes `(B, H, Y, X, C)` uint8 pictures normalised floats `(B * H, C, Y', X')`, where they are.
 
     While a model learns, it crops at random, changes colours and adds noise; in evaluation it crops the middle and does nothing else
-    at random. Scaling and normalisation are the same in both. Everything random is drawn from torch's own generator on the device of
-    the pictures, as dropout is: by the seed and the step in training.
+    at random. Scaling and normalisation are the same in both, and all of it is in single precision, under autocast too. Everything
+    random is drawn from torch's own generator on the device of the pictures, as dropout is: by the seed and the step in training.
 
     Args:
         size: `(Y, X, C)` of the pictures.
         crop_frac: Height and width of the crop, as a share of the picture's; 1: no crop.
-        color_jitter: Largest change of brightness, contrast, saturation (factors from `1 - v` to `1 + v`) and hue (a share of the full
-            turn, 0.5 at most), applied in this order; none: no change.
+        color_jitter: Largest change of brightness, contrast, saturation (factors from `1 - v` to `1 + v`, `v` at most 1) and hue
+            (a share of the full turn, 0.5 at most), applied in this order; none: no change.
         noise_std: Deviation of noise on each value, on the scale from 0 to 1.
         per_frame: Draw for every frame; else once for all frames of a window.
         mean, std: For each channel, or one for all, on the scale from 0 to 1.
@@ -53,18 +53,21 @@ class ImageTransform(nn.Module):
         height, width, channels = size
         if not 0.0 < crop_frac <= 1.0:
             raise ModelError("ImageTransform: crop_frac", str(crop_frac), "more than 0, and 1 at most")
-        if noise_std < 0:
+        if not 0 <= noise_std < math.inf:
             raise ModelError("ImageTransform: noise_std", str(noise_std), "0 or more")
-        if len(color_jitter) not in (0, 4) or any(v < 0 for v in color_jitter) or any(v > 0.5 for v in color_jitter[3:]):
+        if len(color_jitter) not in (0, 4) or not all(
+            0 <= v <= limit for v, limit in zip(color_jitter, (1, 1, 1, 0.5), strict=False)
+        ):
             raise ModelError(
-                "ImageTransform: color_jitter", str(list(color_jitter)), "none, or 4 values of 0 or more, the last 0.5 at most"
+                "ImageTransform: color_jitter", str(list(color_jitter)), "none, or 4 values from 0 to 1, the last 0.5 at most"
             )
         if color_jitter and channels != 3:
             raise ModelError("ImageTransform: color_jitter", f"pictures of {channels} channels", "3: red, green, blue")
         for name, values in (("mean", mean), ("std", std)):
             if len(values) not in (1, channels):
+                got = f"{len(values)} values for {channels} channels"
                 raise ModelError(
-                    f"ImageTransform: {name}", f"{len(values)} values for {channels} channels", "one for each, or one for all"
+                    f"ImageTransform: {name}", got, "one for each, or one for all", f"image_{name} of the encoder: 0.5"
                 )
         if min(std) <= 0:
             raise ModelError("ImageTransform: std", str(list(std)), "more than 0")
@@ -73,6 +76,10 @@ class ImageTransform(nn.Module):
         # Not in the state dict: they are options, and a checkpoint brings its options with it.
         self.register_buffer("shift", torch.tensor(list(mean), dtype=torch.float32), persistent=False)
         self.register_buffer("scale", torch.tensor(list(std), dtype=torch.float32), persistent=False)
+        # Where the pictures are: a GPU that is sent a constant in each step is waited for in each step.
+        to_yiq = torch.tensor(_YIQ)
+        for name, constant in (("luma", torch.tensor(_LUMA)), ("to_yiq", to_yiq), ("from_yiq", torch.linalg.inv(to_yiq))):
+            self.register_buffer(name, constant, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Computes `(B * H, C, Y', X')` float, channels last in memory, of `(B, H, Y, X, C)` uint8."""
@@ -82,7 +89,9 @@ class ImageTransform(nn.Module):
         x = self._crop(images).float() / 255.0
         if self.training:
             if any(self.color_jitter):
-                x = self._jitter(x)
+                # Under autocast the colours of training would be rounded to bfloat16, a little off those of acting.
+                with torch.autocast(x.device.type, enabled=False):
+                    x = self._jitter(x)
             if self.noise_std > 0:
                 x = x + self.noise_std * torch.randn_like(x)
         x = (x - self.shift) / self.scale
@@ -111,24 +120,20 @@ class ImageTransform(nn.Module):
             1.0 + limit * (2.0 * torch.rand(len(x), 1, 1, device=x.device) - 1.0) for limit in self.color_jitter[:3]
         )
         angle = 2.0 * math.pi * self.color_jitter[3] * (2.0 * torch.rand(len(x), device=x.device) - 1.0)
-        luma = x.new_tensor(_LUMA)
-        one, grey = torch.eye(3, device=x.device), luma.expand(3, 3)
-        mean_grey = (x.mean((1, 2, 3)) @ luma)[:, None, None] * brightness
-        turn = _turn_of_hue(angle)
-        after = turn @ (saturation * one + (1.0 - saturation) * grey)
+        one, grey = torch.eye(3, device=x.device), self.luma.expand(3, 3)
+        mean_grey = (x.mean((1, 2, 3)) @ self.luma)[:, None, None] * brightness
+        after = self._turn_of_hue(angle) @ (saturation * one + (1.0 - saturation) * grey)
         matrix = after * (contrast * brightness)
         offset = after @ ((1.0 - contrast) * mean_grey * x.new_ones(3, 1))
         flat = x.reshape(len(x), -1, 3)
         return torch.baddbmm(offset.transpose(1, 2), flat, matrix.transpose(1, 2)).clamp_(0.0, 1.0).reshape(x.shape)
 
+    def _turn_of_hue(self, angle: Tensor) -> Tensor:
+        """Returns for each angle `(S,)` [rad] the matrix `(S, 3, 3)` that turns colours about the axis of greys."""
+        cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+        turn = torch.stack([zero + 1, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).reshape(-1, 3, 3)
+        return self.from_yiq @ turn @ self.to_yiq
+
 
 def _share(size: int, fraction: float) -> int:
     return max(1, round(size * fraction))
-
-
-def _turn_of_hue(angle: Tensor) -> Tensor:
-    """Returns for each angle `(S,)` [rad] the matrix `(S, 3, 3)` that turns colours about the axis of greys."""
-    to_yiq = angle.new_tensor(_YIQ)
-    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    turn = torch.stack([zero + 1, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).reshape(-1, 3, 3)
-    return torch.linalg.inv(to_yiq) @ turn @ to_yiq

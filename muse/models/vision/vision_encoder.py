@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,7 +34,8 @@ class VisionEncoder(NetworkModel):
 
         VisionEncoder(d(model_inputs=["image", "ego_image"], trunk="resnet18", img_embed_size=64), env_spec)
 
-    With `frozen` the trunk stays as it was loaded, and what comes after it learns.
+    With `frozen` the trunk stays as it was loaded, and what comes after it learns. A model that gets its weights from a checkpoint does
+    not need the `weights_file` that it once began with.
     """
 
     predefined_arguments = [
@@ -84,26 +86,48 @@ class VisionEncoder(NetworkModel):
         if self.img_embed_size < 1:
             raise ModelError("VisionEncoder.img_embed_size", str(self.img_embed_size), "1 or more")
         shapes = {leaf.name: leaf.shape for leaf in self._input_leaves}
+        size = len(shapes) * self.img_embed_size
+        if self.output_shape != (size,):
+            got = f"'{self.model_output}', which the spec knows with shape {self.output_shape}"
+            raise ModelError("VisionEncoder.model_output", got, f"a name of its own for {size} elements")
         if self.use_shared_params and len(set(shapes.values())) > 1:
             raise ModelError("VisionEncoder.use_shared_params", f"pictures of shapes {shapes}", "pictures of one shape")
         made = list(shapes.values())[:1] if self.use_shared_params else list(shapes.values())
         self.cameras = nn.ModuleList(self._make_camera(shape) for shape in made)
         self.network = None
+        # A file that is missing is an error when its weights are needed: those of a checkpoint may come before.
+        self._lacks_weights = self.weights_file is not None
+        if self.weights_file is not None and Path(self.weights_file).is_file():
+            self._load_weights(self.weights_file)
+        self.register_load_state_dict_post_hook(_note_weights)
+
+    def _load_weights(self, path: str) -> None:
+        """Gives every trunk torchvision's weights.
+
+        Raises:
+            ModelError: When they cannot be read, are of another network, or make no sense as they are.
+        """
+        state = load_weights(path)
+        for trunk in (camera.trunk for camera in self.cameras):
+            if self.frozen and "bn1.running_mean" in state and "bn1.running_mean" not in trunk.state_dict():
+                got = f"frozen, with weights of norm 'batch' from '{path}' in a trunk of norm 'group'"
+                raise ModelError("VisionEncoder.norm", got, "the norm that the weights were trained with", "norm='batch'")
+            trunk.load_torchvision(state, path)
+        self._lacks_weights = False
 
     def _make_camera(self, shape: Sequence[int]) -> _Camera:
+        jitter = self.color_jitter or ()
         transform = ImageTransform(
-            shape, self.crop_frac, self.color_jitter, self.noise_std, self.augment_per_frame, self.image_mean, self.image_std
+            shape, self.crop_frac, jitter, self.noise_std, self.augment_per_frame, self.image_mean, self.image_std
         )
         if self.network is not None:
             trunk = to_network(self.network, "VisionEncoder.network")
         else:
             trunk = TRUNKS[self.trunk](self.norm, self.stages, shape[-1])
-        if self.weights_file is not None:
-            if not isinstance(trunk, ResNetTrunk):
-                raise ModelError(
-                    "VisionEncoder.weights_file", "given for a trunk that torchvision does not have", "a resnet as trunk"
-                )
-            trunk.load_torchvision(load_weights(self.weights_file), self.weights_file)
+        if self.weights_file is not None and not isinstance(trunk, ResNetTrunk):
+            raise ModelError(
+                "VisionEncoder.weights_file", "given for a trunk that torchvision does not have", "a resnet as trunk"
+            )
         return _Camera(transform, trunk, self.pool, self.num_keypoints, self.img_embed_size, self.frozen)
 
     @classmethod
@@ -118,8 +142,10 @@ class VisionEncoder(NetworkModel):
         """Computes `{model_output: (B, H, cameras * img_embed_size)}`.
 
         Raises:
-            ModelError: For a picture that is missing, of another shape, or not uint8.
+            ModelError: For a picture that is missing, of another shape, or not uint8, or a `weights_file` that is still missing.
         """
+        if self._lacks_weights and self.weights_file is not None:
+            self._load_weights(self.weights_file)
         parts = []
         for i, leaf in enumerate(self._input_leaves):
             images = get_input(inputs, leaf.name)
@@ -163,6 +189,10 @@ class _Camera(nn.Module):
         return self.to_embedding(self.pool(features))  # type: ignore[no-any-return]
 
 
+def _note_weights(encoder: nn.Module, _: Any) -> None:
+    encoder._lacks_weights = False  # type: ignore[assignment]
+
+
 def _channels_after(trunk: nn.Module, size: Sequence[int]) -> int:
     """Returns the channels that a trunk makes of a picture `(Y, X, C)`.
 
@@ -186,14 +216,16 @@ def _channels_after(trunk: nn.Module, size: Sequence[int]) -> int:
 
 
 def _images(params: Mapping[str, Any], env_spec: EnvSpec) -> tuple[str, ...]:
-    names = params.get("model_inputs")
-    if names is None:
+    names = list(params.get("model_inputs") or ())
+    if params.get("model_inputs") is None:
         names = [name for name in env_spec.observation_names if env_spec.leaf(name).is_image]
     if not names:
         raise ModelError(
             "VisionEncoder.model_inputs", "none, and no picture among the observations", "at least one", "an env with imgs=True"
         )
     for name in names:
+        if names.count(name) > 1:
+            raise ModelError("VisionEncoder.model_inputs", f"'{name}' twice", "each picture once")
         if name in env_spec and not env_spec.leaf(name).is_image:
             leaf = env_spec.leaf(name)
             raise ModelError(

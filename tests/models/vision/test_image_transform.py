@@ -1,4 +1,5 @@
 import colorsys
+import math
 
 import numpy as np
 import pytest
@@ -8,7 +9,6 @@ from hypothesis import strategies as st
 
 from muse.models import ModelError
 from muse.models.vision import ImageTransform
-from muse.models.vision.image_transform import _turn_of_hue
 
 
 def draw(batch=3, horizon=2, size=(10, 12, 3), seed=0):
@@ -88,11 +88,20 @@ def test_colours_change_as_written_out_one_after_another(limits, seed):
 
 
 def test_a_third_of_a_turn_makes_red_green_or_blue_and_leaves_greys():
-    turn = _turn_of_hue(torch.tensor([2 * np.pi / 3, -2 * np.pi / 3]))
+    turn = ImageTransform((5, 4, 3))._turn_of_hue(torch.tensor([2 * np.pi / 3, -2 * np.pi / 3]))
     assert torch.allclose(turn @ torch.ones(3), torch.ones(2, 3), atol=1e-5)
     hues = [colorsys.rgb_to_hsv(*(m @ torch.tensor([0.6, 0.4, 0.4])).tolist())[0] for m in turn]
     assert hues == pytest.approx([2 / 3, 1 / 3], abs=0.06)
     assert torch.allclose(turn[0] @ turn[0] @ turn[0], torch.eye(3), atol=1e-4)
+
+
+def test_colours_are_the_same_under_autocast():
+    images, transform = draw(), ImageTransform((10, 12, 3), 0.8, [0.3, 0.3, 0.3, 0.1], 0.05).train()
+    torch.manual_seed(1)
+    expected = transform(images)
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(transform(images), expected)
 
 
 def test_noise_has_the_deviation_asked_for():
@@ -107,11 +116,14 @@ def test_noise_has_the_deviation_asked_for():
     [
         ({"crop_frac": 0.0}, "ImageTransform: crop_frac: 0.0; expected more than 0, and 1 at most"),
         ({"crop_frac": 1.5}, "ImageTransform: crop_frac: 1.5; expected more than 0, and 1 at most"),
+        ({"color_jitter": [1.5, 0, 0, 0]}, "ImageTransform: color_jitter: [1.5, 0, 0, 0]; expected none, or 4 values from 0 to 1, the last 0.5 at most"),
+        ({"color_jitter": [0, math.nan, 0, 0]}, "ImageTransform: color_jitter: [0, nan, 0, 0]; expected none, or 4 values from 0 to 1, the last 0.5 at most"),
+        ({"noise_std": math.nan}, "ImageTransform: noise_std: nan; expected 0 or more"),
         ({"noise_std": -1.0}, "ImageTransform: noise_std: -1.0; expected 0 or more"),
-        ({"color_jitter": [0.1]}, "ImageTransform: color_jitter: [0.1]; expected none, or 4 values of 0 or more, the last 0.5 at most"),
-        ({"color_jitter": [0.1, 0.1, 0.1, 0.7]}, "ImageTransform: color_jitter: [0.1, 0.1, 0.1, 0.7]; expected none, or 4 values of 0 or more, the last 0.5 at most"),
+        ({"color_jitter": [0.1]}, "ImageTransform: color_jitter: [0.1]; expected none, or 4 values from 0 to 1, the last 0.5 at most"),
+        ({"color_jitter": [0.1, 0.1, 0.1, 0.7]}, "ImageTransform: color_jitter: [0.1, 0.1, 0.1, 0.7]; expected none, or 4 values from 0 to 1, the last 0.5 at most"),
         ({"size": (8, 8, 1), "color_jitter": [0.1, 0, 0, 0], "mean": [0.5], "std": [0.5]}, "ImageTransform: color_jitter: pictures of 1 channels; expected 3: red, green, blue"),
-        ({"size": (8, 8, 4)}, "ImageTransform: mean: 3 values for 4 channels; expected one for each, or one for all"),
+        ({"size": (8, 8, 1)}, "ImageTransform: mean: 3 values for 1 channels; expected one for each, or one for all\n  try: image_mean of the encoder: 0.5"),
         ({"std": [0.5, 0.0, 0.5]}, "ImageTransform: std: [0.5, 0.0, 0.5]; expected more than 0"),
     ],
 )  # fmt: skip

@@ -100,6 +100,10 @@ FILES = [
     ),
     (attribute("data/demo_3", "num_samples", 6), "a.hdf5: data/demo_3/actions: 5 rows; expected 6, as num_samples says"),
     (
+        attribute("data/demo_3", "num_samples", np.arange(1000)),
+        "a.hdf5: data/demo_3/actions: 5 rows; expected " + ", ".join(map(str, range(1000)))[:200] + "..., as num_samples says",
+    ),
+    (
         lambda file: (put("data/demo_3/actions", np.zeros((0, 7)))(file), attribute("data/demo_3", "num_samples", 0)(file)),
         "a.hdf5: data/demo_3/actions: no rows; expected at least one",
     ),

@@ -7,6 +7,7 @@ import pytest
 
 from configs.helpers import load_base_config
 from muse.envs.env import make_env_spec
+from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
@@ -23,6 +24,8 @@ SPECS = {
     "can_expert": (RobosuiteEnv, {"env_name": "PickPlaceCan"}),
     "cartpole_expert": (GymEnv, {"env_type": "CartPole-v1"}),
     "pendulum_expert": (GymEnv, {"env_type": "Pendulum-v1"}),
+    "push_block_expert": (PushBlockEnv2D, {}),
+    "carry_block_expert": (PushBlockEnv2D, {"use_goal_angles": True}),
     "constant_goal": (FakeEnv, {}),
 }
 RECIPES = sorted(path.stem for path in (ROOT / "cfgs/policy").glob("*.py") if path.stem not in ("__init__", "gcbc"))

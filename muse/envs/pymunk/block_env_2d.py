@@ -12,28 +12,30 @@ from attrdict import AttrDict
 
 from muse.envs.checks import check_running, read_action, read_presets
 from muse.envs.env import Env, EnvError, default_env_params
-from muse.envs.pymunk.scene import Layout, Line, Physics, Polygon, Scene, State, box_polygon
+from muse.envs.pymunk.block_options import ARGUMENTS, GRAB, check_options, read_physics
+from muse.envs.pymunk.scene import Layout, Line, Polygon, Scene, State, box_polygon
 from muse.envs.pymunk.view import BlockView
 from muse.envs.simple.canvas import Canvas
 from muse.specs import EnvSpec
-from muse.utils.abstract import Argument
 from muse.utils.seeding import make_generator
 
-#: Largest grab action.
-GRAB = 500.0
 #: How far two things may overlap in a start that was given [px].
 _OVERLAP = 1.0
 _INFINITE = (-np.inf, np.inf)
+#: Names of the fields of a `State`, in their order.
+_OBSERVED = (
+    "position", "velocity", "block_positions", "block_angles", "block_velocities", "block_angular_velocities", "active_constraints",
+)  # fmt: skip
 _PI = 3.1416
 
 
 class BlockEnv2D(Env, ABC):
     """A box (`ego`) that pushes, pulls and grabs blocks in a walled rectangle [px], y up. A subclass says what it is to do.
 
-    `action` is the ego's velocity along x and y [px/s], up to `max_velocity`, and the grab, from 0 to 500. A grab that begins
-    catches blocks whose outline is within `(block_grabbing_frac - 1) ego_block_size` of the ego's, until it is let go: on a rod,
-    with a force that grows with the grab, and at 0 lets go; or, where `grab_action_binary`, rigidly, from 250 on. The ego never
-    turns. Walls and blocks that cannot move stop it.
+    `action` is the ego's velocity along x and y [px/s], up to `max_velocity`, and the grab, from 0 to 500. While it grabs, the ego
+    catches every block whose outline comes within `(block_grabbing_frac - 1) ego_block_size` of its own, and holds it: on a rod,
+    with a force that grows with the grab, and lets go at 0; or, where `grab_action_binary`, rigidly, and lets go below 250. The
+    ego never turns. Walls and blocks that cannot move stop it.
 
     Observations: `position`, `velocity` of the ego, and of `n` blocks `block_positions`, `block_angles`, `block_velocities`,
     `block_angular_velocities` and `active_constraints` (1 for a held block); those of the task; on request bounding boxes and
@@ -46,36 +48,7 @@ class BlockEnv2D(Env, ABC):
     Presets: `position`, `block_positions`, `block_angles`, `block_sizes`, and the task's observations that stay the same.
     """
 
-    predefined_arguments = [
-        Argument("render", type=bool, default=False, help="show a window (render() works without)"),
-        Argument("horizon", type=int, default=300, help="length after which an episode is truncated", unit="steps"),
-        Argument("done_on_success", type=bool, default=True, help="end an episode when the task is solved"),
-        Argument("use_dense_reward", type=bool, default=False, help="minus the way that is left, instead of 1 for success"),
-        Argument("grid_size", type=list, default=[400.0, 400.0], element_type=float, help="width and height of the world", unit="px"),
-        Argument("dt", type=float, default=0.1, help="time of a step", unit="s"),
-        Argument("gravity", type=list, default=[0.0, 0.0], element_type=float, help="acceleration of blocks", unit="px/s^2"),
-        Argument("damping", type=float, default=0.5, help="part of every velocity left after a second; 0: nothing slides on"),
-        Argument("max_velocity", type=float, default=100.0, help="largest velocity of the ego along each axis", unit="px/s"),
-        Argument("action_noise_prob", type=float, default=0.0, help="chance that the ego's velocity is turned in a step"),
-        Argument("action_noise_theta", type=float, default=math.pi / 18, help="standard deviation of that turn", unit="rad"),
-        Argument("num_blocks", type=int, default=1, help="blocks"),
-        Argument("block_size", type=float, default=40.0, help="side of blocks", unit="px"),
-        Argument("block_size_lower", type=list, default=None, element_type=float, help="least width and height, where they are drawn", unit="px"),
-        Argument("block_size_upper", type=list, default=None, element_type=float, help="largest width and height", unit="px"),
-        Argument("ego_block_size", type=float, default=None, help="side of the ego; None: block_size", unit="px"),
-        Argument("block_mass", type=float, default=10.0, help="mass of ego and blocks"),
-        Argument("block_friction", type=float, default=0.3, help="friction of ego and blocks"),
-        Argument("block_corner_radius", type=float, default=0.0, help="how round corners are, outside of the size", unit="px"),
-        Argument("static_line_friction", type=float, default=0.0, help="friction of walls"),
-        Argument("block_grabbing_frac", type=float, default=1.15, help="1 + the gap over which a block is caught, in sizes of the ego"),
-        Argument("grab_action_binary", type=bool, default=False, help="hold blocks rigidly"),
-        Argument("grab_one_only", type=bool, default=False, help="catch the nearest block alone"),
-        Argument("grab_action_max_force", type=float, default=1e6, help="force at full grab"),
-        Argument("block_bbox", type=bool, default=False, help="observe bounding_box and block_bounding_boxes"),
-        Argument("imgs", type=bool, default=False, help="observe 'image'"),
-        Argument("img_width", type=int, default=128, help="width of 'image'", unit="px"),
-        Argument("img_height", type=int, default=128, help="height of 'image'", unit="px"),
-    ]  # fmt: skip
+    predefined_arguments = ARGUMENTS
 
     fingerprint_packages = ("pymunk",)
     cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "block_bbox", "imgs")
@@ -83,14 +56,15 @@ class BlockEnv2D(Env, ABC):
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self.name = type(self).__name__
-        self._check_options()
-        self.ego_size = self.block_size if self.ego_block_size is None else self.ego_block_size
-        self.physics = self._read_physics()
+        check_options(self, self.name)
+        self.physics = read_physics(self)
+        self.ego_size = self.physics.ego_size
         self.rng = np.random.Generator(np.random.PCG64())
         #: What the episode began with, by name, without batch dimension.
         self.start: dict[str, np.ndarray] = {}
         self._fixed_names, task_params = self._task_names(default_env_params(type(self), self.params))
         self._preset_names = _start_names(self.num_blocks, self._fixed_names, task_params)
+        self._observed = len(_OBSERVED) if self.num_blocks else 2
         self._shows_boxes = "bounding_box" in env_spec.observation_names
         self._view = BlockView(self.physics)
         self._scene: Scene | None = None
@@ -116,6 +90,9 @@ class BlockEnv2D(Env, ABC):
         Raises:
             EnvError: When there is no room.
         """
+
+    def begin(self) -> None:
+        """Called when `self.start` is known."""
 
     @abstractmethod
     def is_solved(self, state: State) -> bool:
@@ -144,12 +121,12 @@ class BlockEnv2D(Env, ABC):
         """Returns the spec's group. Names of blocks are there when there are blocks."""
         n, grid, speed = params["num_blocks"], params["grid_size"], params["max_velocity"]
         leaves: list[tuple] = [
-            ("position", (2,), ([0.0, 0.0], grid), np.float32, "px", "middle of the ego"),
+            ("position", (2,), (0.0, grid), np.float32, "px", "middle of the ego"),
             ("velocity", (2,), _INFINITE, np.float32, "px/s", "of the ego"),
         ]
         if n:
             leaves += [
-                ("block_positions", (n, 2), ([[0.0, 0.0]] * n, [grid] * n), np.float32, "px", "centres of mass"),
+                ("block_positions", (n, 2), (0.0, grid), np.float32, "px", "centres of mass"),
                 ("block_angles", (n,), (-_PI, _PI), np.float32, "rad", "counterclockwise"),
                 ("block_velocities", (n, 2), _INFINITE, np.float32, "px/s"),
                 ("block_angular_velocities", (n,), _INFINITE, np.float32, "rad/s"),
@@ -278,6 +255,8 @@ class BlockEnv2D(Env, ABC):
     # Inside.
 
     def _build(self) -> None:
+        self._fixed = {name: self.start[name][None] for name in self._fixed_names}
+        self.begin()
         values = {name: value.astype(np.float64) for name, value in self.start.items()}
         blocks = [values.get(name, np.zeros(0)) for name in ("block_positions", "block_angles")]
         layout = Layout(values["position"], *blocks, self.make_parts() if self.num_blocks else (), self.find_walls())
@@ -295,22 +274,15 @@ class BlockEnv2D(Env, ABC):
 
     def _observe(self, state: State) -> dict[str, np.ndarray]:
         observation = {
-            "position": np.array([state.position], np.float32),
-            "velocity": np.array([state.velocity], np.float32),
+            name: np.array([value], np.float32) for name, value in zip(_OBSERVED[: self._observed], state, strict=False)
         }
-        if self.num_blocks:
-            observation["block_positions"] = np.array([state.block_positions], np.float32)
-            observation["block_angles"] = np.array([state.block_angles], np.float32)
-            observation["block_velocities"] = np.array([state.block_velocities], np.float32)
-            observation["block_angular_velocities"] = np.array([state.block_angular_velocities], np.float32)
-            observation["active_constraints"] = np.array([state.held], np.float32)
         if self._shows_boxes:
             boxes = self._running_scene().bounding_boxes().astype(np.float32)
             observation["bounding_box"] = boxes[:1]
             if self.num_blocks:
                 observation["block_bounding_boxes"] = boxes[None, 1:].copy()
-        for name in self._fixed_names:
-            observation[name] = self.start[name][None].copy()
+        for name, value in self._fixed.items():
+            observation[name] = value.copy()
         if self.imgs:
             observation["image"] = self._view.draw(self.img_height, self.img_width, state)[None]
         return observation
@@ -344,46 +316,6 @@ class BlockEnv2D(Env, ABC):
         overlap, what = self._running_scene().find_overlap()
         if overlap > _OVERLAP:
             raise EnvError(f"{self.name}.reset: presets", f"{what} overlap by {overlap:.3g} px", "a start with room between them")
-
-    def _check_options(self) -> None:
-        where = self.name
-        for name in ("horizon", "img_width", "img_height"):
-            if getattr(self, name) < 1:
-                raise EnvError(f"{where}: {name}", str(getattr(self, name)), "at least 1")
-        for name in ("dt", "max_velocity", "block_size", "block_mass", "grab_action_max_force"):
-            if not getattr(self, name) > 0:
-                raise EnvError(f"{where}: {name}", str(getattr(self, name)), "more than 0")
-        for name in ("num_blocks", "damping", "block_friction", "static_line_friction", "block_corner_radius"):
-            if not getattr(self, name) >= 0:
-                raise EnvError(f"{where}: {name}", str(getattr(self, name)), "at least 0")
-        if self.block_grabbing_frac < 1:
-            raise EnvError(f"{where}: block_grabbing_frac", str(self.block_grabbing_frac), "at least 1")
-        if len(self.grid_size) != 2 or min(self.grid_size) <= 0:
-            raise EnvError(f"{where}: grid_size", str(self.grid_size), "[width, height], more than 0")
-        bounds = (self.block_size_lower, self.block_size_upper)
-        if bounds != (None, None) and not (
-            all(bound is not None and len(bound) == 2 for bound in bounds)
-            and all(0 < low <= high for low, high in zip(*bounds, strict=True))
-        ):
-            raise EnvError(f"{where}: block_size_lower, block_size_upper", f"{bounds}", "two times [width, height], or neither")
-
-    def _read_physics(self) -> Physics:
-        return Physics(
-            grid_size=(float(self.grid_size[0]), float(self.grid_size[1])),
-            dt=self.dt,
-            gravity=(float(self.gravity[0]), float(self.gravity[1])),
-            damping=self.damping,
-            ego_size=self.ego_size,
-            block_mass=self.block_mass,
-            block_friction=self.block_friction,
-            line_friction=self.static_line_friction,
-            corner_radius=self.block_corner_radius,
-            is_grab_rigid=self.grab_action_binary,
-            grab_reach=(self.block_grabbing_frac - 1) * self.ego_size,
-            grab_one_only=self.grab_one_only,
-            grab_force=self.grab_action_max_force,
-            grab_full=GRAB,
-        )
 
     def _show(self) -> None:
         if not self.render_window:

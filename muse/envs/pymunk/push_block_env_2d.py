@@ -13,7 +13,7 @@ from muse.envs.env import EnvError
 from muse.envs.pymunk.block_env_2d import BlockEnv2D
 from muse.envs.pymunk.placing import draw_places
 from muse.envs.pymunk.scene import State, box_polygon
-from muse.envs.pymunk.success_functions import ANGLE_TOLERANCE, TOLERANCE, angle_errors, position_errors
+from muse.envs.pymunk.success_functions import ANGLE_TOLERANCE, TOLERANCE, position_errors
 from muse.envs.pymunk.view import BLOCKS, BlockView
 from muse.envs.simple.canvas import Canvas
 from muse.utils.abstract import Argument
@@ -36,7 +36,9 @@ class PushBlockEnv2D(BlockEnv2D):
         Argument("tolerance", type=float, default=TOLERANCE, help="way from a goal at which a block has reached it", unit="px"),
         Argument("use_goal_angles", type=bool, default=False, help="blocks are to be turned, too"),
         Argument("angle_tolerance", type=float, default=ANGLE_TOLERANCE, help="turn from a goal likewise", unit="rad"),
-        Argument("min_goal_distance", type=float, default=80.0, help="least way from a block to its goal, where drawn", unit="px"),
+        Argument(
+            "min_goal_distance", type=float, default=80.0, help="least way from a block to its goal, where drawn", unit="px"
+        ),
     ]
     # A pushed block stops where it is let go.
     default_params = AttrDict(damping=0.0)
@@ -51,7 +53,7 @@ class PushBlockEnv2D(BlockEnv2D):
     def get_task_leaves(cls, params: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
         """See `BlockEnv2D.get_task_leaves`."""
         n, grid = params["num_blocks"], params["grid_size"]
-        goals: list[tuple] = [("goal_block_positions", (n, 2), ([[0.0, 0.0]] * n, [grid] * n), np.float32, "px", "of each block")]
+        goals: list[tuple] = [("goal_block_positions", (n, 2), (0.0, grid), np.float32, "px", "of each block")]
         if params["use_goal_angles"]:
             goals.append(("goal_block_angles", (n,), (-math.pi, math.pi), np.float32, "rad", "of each block"))
         return goals, []
@@ -89,6 +91,15 @@ class PushBlockEnv2D(BlockEnv2D):
             start["position"] = draw_places(rng, [ego_radius], edge, far, 1.0, taken, self.name)[0]
         return start
 
+    def begin(self) -> None:
+        """Reads the goals, as plain floats: with few blocks they are faster than numpy."""
+        self._goals: list[list[float]] = self.start["goal_block_positions"].tolist()
+        angles = self.start["goal_block_angles"].tolist() if self.use_goal_angles else []
+        sizes = self.start["block_sizes"].tolist()
+        # What looks the same after a half or a quarter turn.
+        periods = [math.pi / 2 if width == height else math.pi for width, height in sizes]
+        self._goal_angles = list(zip(angles, periods, strict=False))
+
     def draw_sizes(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns the sizes `(n, 2)` [px] of the blocks: given, drawn between the bounds, or all the same."""
         if "block_sizes" in given:
@@ -99,13 +110,14 @@ class PushBlockEnv2D(BlockEnv2D):
 
     def is_solved(self, state: State) -> bool:
         """Whether every block has reached its goal."""
-        way, turn = self._errors(state)
-        return bool((way <= self.tolerance).all() and (turn <= self.angle_tolerance).all())
+        return all(way <= self.tolerance for way in self._ways(state)) and all(
+            turn <= self.angle_tolerance for turn in self._turns(state)
+        )
 
     def distance_left(self, state: State) -> float:
         """Returns the mean way from the blocks to their goals; where they are to be turned, an eighth of a turn counts as `block_size`."""
-        way, turn = self._errors(state)
-        return float(way.mean() + self.block_size * turn.mean() / (math.pi / 4))
+        turns = sum(self._turns(state)) / (math.pi / 4)
+        return (sum(self._ways(state)) + self.block_size * turns) / self.num_blocks
 
     def draw_goals(self, view: BlockView, canvas: Canvas) -> None:
         """Draws the outline of each block at its goal, or a ring where its angle does not matter."""
@@ -117,10 +129,11 @@ class PushBlockEnv2D(BlockEnv2D):
             else:
                 view.draw_goal_point(canvas, position, self.tolerance, colour)
 
-    def _errors(self, state: State) -> tuple[np.ndarray, np.ndarray]:
-        way = position_errors(np.array(state.block_positions), self.start["goal_block_positions"])
-        if not self.use_goal_angles:
-            return way, np.zeros(1)
-        sizes = self.start["block_sizes"]
-        symmetry = np.where(sizes[:, 0] == sizes[:, 1], math.pi / 2, math.pi)
-        return way, angle_errors(np.array(state.block_angles), self.start["goal_block_angles"], symmetry)
+    def _ways(self, state: State) -> list[float]:
+        return [math.dist(position, goal) for position, goal in zip(state.block_positions, self._goals, strict=True)]
+
+    def _turns(self, state: State) -> list[float]:
+        return [
+            abs((angle - goal + symmetry / 2) % symmetry - symmetry / 2)
+            for angle, (goal, symmetry) in zip(state.block_angles, self._goal_angles, strict=False)
+        ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,17 +77,16 @@ class Layout:
     walls: Sequence[Line] = ()
 
 
-@dataclass
-class State:
-    """Positions [px], angles [rad] and velocities [px/s, rad/s] at one time, in float64."""
+class State(NamedTuple):
+    """Positions [px], angles [rad] and velocities [px/s, rad/s] at one time, in float64; `held` is 1 for a block that is held."""
 
     position: tuple[float, float]
     velocity: tuple[float, float]
-    block_positions: list[tuple[float, float]] = field(default_factory=list)
-    block_angles: list[float] = field(default_factory=list)
-    block_velocities: list[tuple[float, float]] = field(default_factory=list)
-    block_angular_velocities: list[float] = field(default_factory=list)
-    held: list[float] = field(default_factory=list)
+    block_positions: list[tuple[float, float]]
+    block_angles: list[float]
+    block_velocities: list[tuple[float, float]]
+    block_angular_velocities: list[float]
+    held: list[float]
 
 
 class Scene:
@@ -126,7 +125,6 @@ class Scene:
             self.blocks.append(body)
             self._block_shapes.append(shapes)
         self._joints: list[list[Any]] = [[] for _ in self.blocks]
-        self._grabs = False
 
     def step(self, velocity: tuple[float, float], grab: float) -> None:
         """Goes on by `physics.dt`.
@@ -146,6 +144,7 @@ class Scene:
         """Returns where everything is."""
         ego, blocks = self.ego, self.blocks
         return State(
+            # Plain tuples: numpy takes three times as long to read pymunk's vectors.
             tuple(ego.position),
             tuple(ego.velocity),
             [tuple(body.position) for body in blocks],
@@ -167,16 +166,15 @@ class Scene:
 
     def find_overlap(self) -> tuple[float, str]:
         """Returns how far two things overlap at most [px], and which."""
-        walls = [shape for shape in self.space.shapes if shape.body is self.space.static_body]
-        named = [("the ego", self._ego_shapes), *((f"block {i}", shapes) for i, shapes in enumerate(self._block_shapes))]
-        pairs = [(one, other) for i, one in enumerate(named) for other in [*named[i + 1 :], ("a wall", walls)]]
+        names = {self.space.static_body: "a wall", self.ego: "the ego"}
+        names.update((body, f"block {i}") for i, body in enumerate(self.blocks))
         worst = (0.0, "nothing")
-        for (name, shapes), (other_name, others) in pairs:
-            for shape in shapes:
-                for other in others:
-                    depths = [-point.distance for point in shape.shapes_collide(other).points]
-                    if depths and max(depths) > worst[0]:
-                        worst = (max(depths), f"{name} and {other_name}")
+        for shape in [*self._ego_shapes, *(shape for shapes in self._block_shapes for shape in shapes)]:
+            for info in self.space.shape_query(shape):
+                # The sign depends on which of the two shapes comes first.
+                depth = max((abs(point.distance) for point in info.contact_point_set.points), default=0.0)
+                if info.shape is not None and info.shape.body is not shape.body and depth > worst[0]:
+                    worst = (depth, f"{names[shape.body]} and {names[info.shape.body]}")
         return worst
 
     def _add_walls(self, walls: Sequence[Line]) -> None:
@@ -217,21 +215,22 @@ class Scene:
         force = physics.grab_force if physics.is_grab_rigid else physics.grab_force * strength
         if not wanted:
             for joints in self._joints:
-                self.space.remove(*joints)
-                joints.clear()
-        elif not self._grabs:
+                if joints:
+                    self.space.remove(*joints)
+                    joints.clear()
+            return
+        if not (physics.grab_one_only and any(self._joints)):
             for i in self._within_reach():
                 self._joints[i] = self._hold(self.blocks[i], self._block_shapes[i])
                 self.space.add(*self._joints[i])
-        self._grabs = wanted
         for joints in self._joints:
             for joint in joints:
                 joint.max_force = force
 
     def _within_reach(self) -> list[int]:
-        """Returns the blocks near enough to be caught, the nearest first."""
-        gaps = [self._nearest_point(shapes)[0] for shapes in self._block_shapes]
-        near = [i for i in np.argsort(gaps, kind="stable").tolist() if gaps[i] <= self.physics.grab_reach]
+        """Returns the blocks that are free and near enough to be caught, the nearest first; at most one where only one is held."""
+        gaps = {i: self._nearest_point(self._block_shapes[i])[0] for i, joints in enumerate(self._joints) if not joints}
+        near = [i for i in sorted(gaps, key=gaps.__getitem__) if gaps[i] <= self.physics.grab_reach]
         return near[:1] if self.physics.grab_one_only else near
 
     def _nearest_point(self, shapes: Sequence[Any]) -> tuple[float, Any]:

@@ -20,16 +20,15 @@ class Maze:
 
     Args:
         cells: `(X, Y)` uint8, the walls of each cell as a sum of `NORTH`, `WEST`, `SOUTH` and `EAST`.
-
-    Raises:
-        ValueError: When it has no cells, no whole border, or a wall that only one of its two cells knows.
     """
 
     def __init__(self, cells: np.ndarray) -> None:
-        cells = np.asarray(cells)
-        if cells.ndim != 2 or cells.size == 0 or not np.isin(cells, range(16)).all():
-            raise ValueError(f"cells of shape {cells.shape}, expected (X, Y) numbers from 0 to 15")
-        self.cells = cells.astype(np.uint8)
+        self.cells = np.array(cells, np.uint8)
+
+    def check(self) -> None:
+        """Raises `ValueError` for a border that is not whole, or a wall that only one of its two cells knows."""
+        if self.cells.ndim != 2 or self.cells.size == 0 or self.cells.max() > 15:
+            raise ValueError(f"cells of shape {self.cells.shape}, expected (X, Y) numbers from 0 to 15")
         for cell in np.ndindex(*self.cells.shape):
             for side, ((dx, dy), opposite) in _SIDES.items():
                 other = (cell[0] + dx, cell[1] + dy)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muse.envs.env import make, make_env_spec
+from muse.envs.pymunk.maze_navigation_envs import NavigationBlockEnv2D
 from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.simple.gym_env import GymEnv
@@ -18,6 +19,7 @@ from muse.policies.controllers.pid import PIDPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
 from muse.policies.goal_policies import ConstantGoalPolicy, EpisodeGoalPolicy
 from muse.policies.memory_policy import MemoryPolicy
+from muse.policies.pymunk.maze_expert import MazeExpert
 from muse.policies.pymunk.push_block import CarryBlockExpert, PushBlockExpert
 from muse.policies.random_policy import RandomPolicy
 from muse.policies.replay_policy import ReplayPolicy
@@ -55,6 +57,7 @@ CASES = {
     "can_expert": (CanExpert, CAN, {}, False, None),
     "push_block_expert": (PushBlockExpert, PUSH, {"action_noise_std": 0.3}, False, None),
     "carry_block_expert": (CarryBlockExpert, CARRY, {}, False, None),
+    "maze_expert": (MazeExpert, make_env_spec(NavigationBlockEnv2D), {}, False, None),
     "replay": (ReplayPolicy, POINT_MASS, {"episode": an_episode()}, False, None),
     "constant_goal": (ConstantGoalPolicy, WITH_GOALS, {"goal": d(goal=d(ego=[0.1, 0.9]))}, True, None),
     "empty_goal": (ConstantGoalPolicy, WITH_GOALS, {}, True, None),

@@ -9,6 +9,7 @@ from configs.helpers import load_base_config
 from muse.envs.env import make_env_spec
 from muse.envs.pymunk.maze_navigation_envs import BottleneckNavigationBlockEnv2D, NavigationBlockEnv2D
 from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
+from muse.envs.pymunk.stack_block_env_2d import StackBlockEnv2D
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
@@ -29,6 +30,7 @@ SPECS = {
     "carry_block_expert": (PushBlockEnv2D, {"use_goal_angles": True}),
     "maze_expert": (NavigationBlockEnv2D, {}),
     "bottlenecks_expert": (BottleneckNavigationBlockEnv2D, {}),
+    "stack_blocks_expert": (StackBlockEnv2D, {}),
     "constant_goal": (FakeEnv, {}),
 }
 RECIPES = sorted(path.stem for path in (ROOT / "cfgs/policy").glob("*.py") if path.stem not in ("__init__", "gcbc"))

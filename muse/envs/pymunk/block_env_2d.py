@@ -110,6 +110,14 @@ class BlockEnv2D(Env, ABC):
         """Returns the walls inside the world."""
         return ()
 
+    def draw_sizes(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns the sizes `(n, 2)` [px] of the blocks: given, drawn between the bounds, or all the same."""
+        if "block_sizes" in given:
+            return given["block_sizes"]
+        if self.block_size_lower is None:
+            return np.full((self.num_blocks, 2), self.block_size)
+        return self.rng.uniform(self.block_size_lower, self.block_size_upper, (self.num_blocks, 2))
+
     def make_parts(self) -> list[list[Polygon]]:
         """Returns the convex polygons of each block, around its centre of mass."""
         return [[box_polygon(width, height)] for width, height in self.start["block_sizes"].astype(np.float64).tolist()]

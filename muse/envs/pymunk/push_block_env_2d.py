@@ -100,14 +100,6 @@ class PushBlockEnv2D(BlockEnv2D):
         periods = [math.pi / 2 if width == height else math.pi for width, height in sizes]
         self._goal_angles = list(zip(angles, periods, strict=False))
 
-    def draw_sizes(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Returns the sizes `(n, 2)` [px] of the blocks: given, drawn between the bounds, or all the same."""
-        if "block_sizes" in given:
-            return given["block_sizes"]
-        if self.block_size_lower is None:
-            return np.full((self.num_blocks, 2), self.block_size)
-        return self.rng.uniform(self.block_size_lower, self.block_size_upper, (self.num_blocks, 2))
-
     def is_solved(self, state: State) -> bool:
         """Whether every block has reached its goal."""
         return all(way <= self.tolerance for way in self._ways(state)) and all(

@@ -19,12 +19,7 @@ from muse.utils.abstract import build
 
 has_pymunk = pytest.mark.skipif(importlib.util.find_spec("pymunk") is None, reason="pymunk is not installed")
 #: World -> its expert, by their recipes.
-WORLDS = {
-    "push_block": "push_block_expert",
-    "carry_block": "carry_block_expert",
-    "maze": "maze_expert",
-    "bottlenecks": "bottlenecks_expert",
-}
+WORLDS = {name: f"{name}_expert" for name in ("push_block", "carry_block", "maze", "bottlenecks", "stack_blocks")}
 numbers = st.floats(0, 100)
 points = st.tuples(numbers, numbers).map(np.array)
 LOW, HIGH = np.zeros(2), np.full(2, 100.0)

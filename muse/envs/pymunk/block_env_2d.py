@@ -110,6 +110,10 @@ class BlockEnv2D(Env, ABC):
         """Returns the walls inside the world."""
         return ()
 
+    def find_grooves(self) -> Sequence[Line]:
+        """Returns the line along which each block slides; none, and blocks are free."""
+        return ()
+
     def draw_sizes(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns the sizes `(n, 2)` [px] of the blocks: given, drawn between the bounds, or all the same."""
         if "block_sizes" in given:
@@ -267,7 +271,8 @@ class BlockEnv2D(Env, ABC):
         self.begin()
         values = {name: value.astype(np.float64) for name, value in self.start.items()}
         blocks = [values.get(name, np.zeros(0)) for name in ("block_positions", "block_angles")]
-        layout = Layout(values["position"], *blocks, self.make_parts() if self.num_blocks else (), self.find_walls())
+        parts = self.make_parts() if self.num_blocks else ()
+        layout = Layout(values["position"], *blocks, parts, self.find_walls(), self.find_grooves())
         self._scene, self._actions = Scene(self.physics, layout), []
         self._view.start(layout, self.draw_goals)
 

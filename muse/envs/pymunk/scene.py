@@ -68,6 +68,7 @@ class Layout:
         block_angles: `(n,)` [rad].
         block_parts: For each block, the convex polygons that it is made of, around its centre of mass.
         walls: Lines inside the world [px]; its edge is always walled.
+        grooves: For each block, the line along which it slides without turning; none at all, and blocks are free.
     """
 
     position: np.ndarray
@@ -75,6 +76,7 @@ class Layout:
     block_angles: np.ndarray
     block_parts: Sequence[Sequence[Polygon]]
     walls: Sequence[Line] = ()
+    grooves: Sequence[Line] = ()
 
 
 class State(NamedTuple):
@@ -121,9 +123,11 @@ class Scene:
         self.blocks: list[Any] = []
         self._block_shapes: list[list[Any]] = []
         for position, angle, parts in zip(layout.block_positions, layout.block_angles, layout.block_parts, strict=True):
-            body, shapes = self._add_body(position, float(angle), parts, None)
+            body, shapes = self._add_body(position, float(angle), parts, math.inf if layout.grooves else None)
             self.blocks.append(body)
             self._block_shapes.append(shapes)
+        for body, (begin, end) in zip(self.blocks, layout.grooves, strict=False):
+            self.space.add(pymunk.GrooveJoint(self.space.static_body, body, begin, end, (0, 0)))
         self._joints: list[list[Any]] = [[] for _ in self.blocks]
 
     def step(self, velocity: tuple[float, float], grab: float) -> None:

@@ -55,24 +55,33 @@ class StackBlockEnv2D(BlockEnv2D):
         return [("goal_block_positions", (n, 2), (0.0, params["grid_size"]), np.float32, "px", "places in the tower")], []
 
     def draw_start(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Draws blocks side by side on the floor, a free place for the tower among them, and the ego above all."""
+        """Draws blocks side by side on the floor, and free places between them, and the ego above all."""
         n, rng = self.num_blocks, self.rng
         start = {"block_sizes": self.draw_sizes(given), **given}
         sizes = start["block_sizes"]
         start.setdefault("block_angles", np.zeros(n))
-        # The tower's place is kept free between the blocks.
-        *middles, tower_x = self._draw_row(np.append(sizes[:, 0], sizes[:, 0].max()))
-        start.setdefault("block_positions", np.stack([middles, sizes[:, 1] / 2], axis=1))
-        levels = np.cumsum(sizes[:, 1]) - sizes[:, 1] / 2
-        start.setdefault("goal_block_positions", np.stack([np.full(n, tower_x), levels], axis=1))
+        blocks, goals = self.lay_out(sizes)
+        start.setdefault("block_positions", blocks)
+        start.setdefault("goal_block_positions", goals)
         width, height = self.grid_size
-        tower = float(sizes[:, 1].sum())
-        lowest, highest = tower + 2 * self.ego_size, height - self.ego_size
+        top = float((start["goal_block_positions"][:, 1] + sizes[:, 1] / 2).max())
+        lowest, highest = top + 2 * self.ego_size, height - self.ego_size
         if lowest > highest:
             wanted = "fewer or lower blocks, or a larger grid_size"
-            raise EnvError(f"{self.name}.reset", f"no room for the ego over a tower of {tower:g} px", wanted)
+            raise EnvError(f"{self.name}.reset", f"no room for the ego over blocks of {top:g} px", wanted)
         start.setdefault("position", rng.uniform([self.ego_size, lowest], [width - self.ego_size, highest]))
         return start
+
+    def lay_out(self, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draws where the blocks stand, side by side on the floor, and where they are to go, each `(n, 2)` [px].
+
+        Args:
+            sizes: Width and height of each `(n, 2)` [px].
+        """
+        # The tower's place is kept free between the blocks.
+        *middles, tower_x = self.draw_row(np.append(sizes[:, 0], sizes[:, 0].max()))
+        levels = np.cumsum(sizes[:, 1]) - sizes[:, 1] / 2
+        return np.stack([middles, sizes[:, 1] / 2], axis=1), np.stack([np.full(len(sizes), tower_x), levels], axis=1)
 
     def begin(self) -> None:
         """Reads the tower."""
@@ -100,14 +109,14 @@ class StackBlockEnv2D(BlockEnv2D):
         for i, (place, size) in enumerate(zip(self._goals, self.start["block_sizes"], strict=True)):
             view.draw_goal_pose(canvas, [box_polygon(*size)], place, 0.0, BLOCKS[i % len(BLOCKS)])
 
-    def _draw_row(self, widths: np.ndarray) -> np.ndarray:
+    def draw_row(self, widths: np.ndarray) -> np.ndarray:
         """Returns the middles `(n,)` [px] of things side by side, in an order and at distances that are drawn."""
         order, gap = self.rng.permutation(len(widths)), _GAP * self.ego_size
         spare = self.grid_size[0] - widths.sum() - gap * (len(widths) + 1)
         if spare < 0:
             raise EnvError(
                 f"{self.name}.reset",
-                f"no room for {len(widths) - 1} blocks and a tower on the floor",
+                f"no room for {len(widths)} things on the floor",
                 "fewer or narrower ones, or a wider grid_size",
             )
         # Cuts of the spare room at random: every way to share it is as likely.

@@ -26,7 +26,8 @@ class PushBlockExpert(BlockPolicy):
     It goes round the blocks to the side from which to push. Where the block's way is longer along one axis, that is first; once
     behind a block, the ego stays on its axis until the block is there. Blocks are brought one after another.
 
-    For `PushBlockEnv2D` without `use_goal_angles`.
+    It brings one block, or blocks that are not in each other's way. For `PushBlockEnv2D` without `use_goal_angles`, and
+    `SliderBlockEnv2D`.
     """
 
     predefined_arguments = BlockPolicy.predefined_arguments + [
@@ -82,7 +83,7 @@ class CarryBlockExpert(PushBlockExpert):
 
     The ego never turns, so a block that it holds rigidly keeps its angle.
 
-    For `PushBlockEnv2D` with `use_goal_angles` and `grab_action_binary`.
+    It brings one block, or blocks that are not in each other's way. For `PushBlockEnv2D` with `use_goal_angles` and `grab_action_binary`.
     """
 
     predefined_arguments = PushBlockExpert.predefined_arguments + [

@@ -1,4 +1,4 @@
-"""The scripted expert of stacking."""
+"""The scripted expert of worlds with gravity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from muse.utils.abstract import Argument
 class StackBlockExpert(BlockPolicy):
     """Takes blocks from above, the first of the tower first, carries them over everything, and lets go of each at its place.
 
-    For `StackBlockEnv2D`.
+    For `StackBlockEnv2D` and `ArrangeBlockEnv2D`.
     """
 
     predefined_arguments = BlockPolicy.predefined_arguments + [
@@ -46,20 +46,24 @@ class StackBlockExpert(BlockPolicy):
         i = int(undone[0])
         top = blocks[i, 1] + sizes[i, 1] / 2 + self.ego_size / 2
         way = blocks[i] - ego
-        if abs(way[0]) <= self.close and ego[1] - top < self.reach:
-            return np.zeros(2), HOLD
-        if abs(way[0]) <= self.close:
+        if self._is_over(way[0], ego[1] - top):
+            if ego[1] - top < self.reach:
+                return np.zeros(2), HOLD
             return np.array([self.gain * way[0], max(-self.speed, 0.5 * self.gain * (top - ego[1]) - 5.0)]), LET_GO
         return self._over(ego, float(blocks[i, 0]), self._top(seen, -1) + self.ego_size / 2), LET_GO
 
     def _carry(self, seen: Mapping[str, np.ndarray], i: int) -> tuple[np.ndarray, float]:
         block, goal, half = seen["block_positions"][i], seen["goal_block_positions"][i], seen["block_sizes"][i, 1] / 2
         way = goal - block
-        if abs(way[0]) <= self.close:
-            if abs(way[1]) <= 2.0:
+        if self._is_over(way[0], -way[1]):
+            if abs(way[1]) <= 2.0 and abs(way[0]) <= 2 * self.close:
                 return np.zeros(2), LET_GO
             return np.array([self.gain * way[0], 0.6 * self.gain * way[1] - math.copysign(2.0, -way[1])]), HOLD
         return self._over(block, float(goal[0]), self._top(seen, i) + half), HOLD
+
+    def _is_over(self, aside: float, height: float) -> bool:
+        """Whether what goes down on something is well over it: low above it, a shove aside is mended on the way."""
+        return abs(aside) <= self.close * (3.0 if height < self.clearance else 1.0)
 
     def _over(self, place: np.ndarray, x: float, height: float) -> np.ndarray:
         """Returns the velocity `(2,)` on the way to `x` at `clearance` over `height`: up first, then along."""

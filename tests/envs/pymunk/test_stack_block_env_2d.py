@@ -115,7 +115,7 @@ def test_an_episode_begins_again_from_what_was_recorded():
 
 @has_pymunk
 @pytest.mark.parametrize(
-    ("params", "message"), [(d(num_blocks=8), "no room for 8 blocks"), (d(grid_size=[400.0, 120.0]), "no room for the ego")]
+    ("params", "message"), [(d(num_blocks=8), "no room for 9 things"), (d(grid_size=[400.0, 120.0]), "no room for the ego")]
 )
 def test_no_room(params, message):
     with pytest.raises(EnvError, match=message):

@@ -13,6 +13,7 @@ NAMES = [
     "muse.datasets.Hdf5Dataset",
     "muse.datasets.NpDataset",
     "muse.envs.env.make",
+    "muse.envs.pymunk.block_env_2d.BlockEnv2D",
     "muse.envs.robosuite.robosuite_env.RobosuiteEnv",
     "muse.envs.simple.gym.GymEnv",
     "muse.envs.simple.point_mass_env.PointMassEnv",
@@ -33,7 +34,6 @@ NAMES = [
 LATER = [
     "muse.envs.bullet_envs.block3d",
     "muse.envs.polymetis.polymetis_panda_env.PolymetisPandaEnv",
-    "muse.envs.pymunk.block_env_2d",
 ]
 
 

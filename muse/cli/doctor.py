@@ -38,6 +38,7 @@ EXTRAS = [
     ("zarr", "zarr", "zarr", "diffusion_policy's datasets (muse convert)"),
     ("lerobot", "pyarrow", "pyarrow.parquet", "LeRobot's datasets (muse convert)"),
     ("lerobot", "av", "av", "LeRobot's videos (muse convert)"),
+    ("pymunk", "pymunk", "pymunk", "worlds of blocks in the plane (muse.envs.pymunk)"),
     ("robosuite", "robosuite", "mujoco", "RobosuiteEnv; Python 3.10 to 3.12, and a C compiler to install"),
 ]
 

@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muse.envs.env import make, make_env_spec
+from muse.envs.pymunk.maze_navigation_envs import NavigationBlockEnv2D
+from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
+from muse.envs.pymunk.stack_block_env_2d import StackBlockEnv2D
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
@@ -17,6 +20,9 @@ from muse.policies.controllers.pid import PIDPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
 from muse.policies.goal_policies import ConstantGoalPolicy, EpisodeGoalPolicy
 from muse.policies.memory_policy import MemoryPolicy
+from muse.policies.pymunk.maze_expert import MazeExpert
+from muse.policies.pymunk.push_block import CarryBlockExpert, PushBlockExpert
+from muse.policies.pymunk.stack_block import StackBlockExpert
 from muse.policies.random_policy import RandomPolicy
 from muse.policies.replay_policy import ReplayPolicy
 from muse.policies.robosuite.experts import CanExpert, LiftExpert, SquareExpert
@@ -27,6 +33,7 @@ from muse.testing import FakeModel, FakePolicy, check_policy
 POINT_MASS = make_env_spec(PointMassEnv, d(num_obstacles=3))
 CARTPOLE = make_env_spec(GymEnv, d(env_type="CartPole-v1"))
 SQUARE, LIFT, CAN = (make_env_spec(RobosuiteEnv, d(env_name=name)) for name in ("NutAssemblySquare", "Lift", "PickPlaceCan"))
+PUSH, CARRY = (make_env_spec(PushBlockEnv2D, d(use_goal_angles=turns)) for turns in (False, True))
 PENDULUM = make_env_spec(GymEnv, d(env_type="Pendulum-v1"))
 WITH_GOALS = POINT_MASS.extended([Leaf("goal/ego", (2,), 0, 1, np.float32, "m", "goal")])
 
@@ -50,6 +57,10 @@ CASES = {
     "slipping_expert": (SquareExpert, SQUARE, {"action_noise_std": 0.1, "slip_probability": 0.3, "timeout": 4}, False, None),
     "lift_expert": (LiftExpert, LIFT, {}, False, None),
     "can_expert": (CanExpert, CAN, {}, False, None),
+    "push_block_expert": (PushBlockExpert, PUSH, {"action_noise_std": 0.3}, False, None),
+    "carry_block_expert": (CarryBlockExpert, CARRY, {}, False, None),
+    "maze_expert": (MazeExpert, make_env_spec(NavigationBlockEnv2D), {}, False, None),
+    "stack_blocks_expert": (StackBlockExpert, make_env_spec(StackBlockEnv2D), {}, False, None),
     "replay": (ReplayPolicy, POINT_MASS, {"episode": an_episode()}, False, None),
     "constant_goal": (ConstantGoalPolicy, WITH_GOALS, {"goal": d(goal=d(ego=[0.1, 0.9]))}, True, None),
     "empty_goal": (ConstantGoalPolicy, WITH_GOALS, {}, True, None),

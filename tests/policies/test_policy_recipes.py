@@ -7,6 +7,11 @@ import pytest
 
 from configs.helpers import load_base_config
 from muse.envs.env import make_env_spec
+from muse.envs.pymunk.arrange_block_env_2d import ArrangeBlockEnv2D
+from muse.envs.pymunk.maze_navigation_envs import BottleneckNavigationBlockEnv2D, NavigationBlockEnv2D
+from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
+from muse.envs.pymunk.slider_env_2d import SliderBlockEnv2D
+from muse.envs.pymunk.stack_block_env_2d import StackBlockEnv2D
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
@@ -23,6 +28,13 @@ SPECS = {
     "can_expert": (RobosuiteEnv, {"env_name": "PickPlaceCan"}),
     "cartpole_expert": (GymEnv, {"env_type": "CartPole-v1"}),
     "pendulum_expert": (GymEnv, {"env_type": "Pendulum-v1"}),
+    "push_block_expert": (PushBlockEnv2D, {}),
+    "carry_block_expert": (PushBlockEnv2D, {"use_goal_angles": True}),
+    "maze_expert": (NavigationBlockEnv2D, {}),
+    "bottlenecks_expert": (BottleneckNavigationBlockEnv2D, {}),
+    "stack_blocks_expert": (StackBlockEnv2D, {}),
+    "arrange_blocks_expert": (ArrangeBlockEnv2D, {}),
+    "slider_expert": (SliderBlockEnv2D, {}),
     "constant_goal": (FakeEnv, {}),
 }
 RECIPES = sorted(path.stem for path in (ROOT / "cfgs/policy").glob("*.py") if path.stem not in ("__init__", "gcbc"))

@@ -1,4 +1,4 @@
-"""A small picture made of smooth discs, rings and strokes, in plain numpy."""
+"""A small picture made of smooth discs, rings, strokes and polygons, in plain numpy."""
 
 from __future__ import annotations
 
@@ -73,6 +73,22 @@ class Canvas:
         """Fills a rectangle with upright edges."""
         window, x, y = self._near(x0, x1, y0, y1)
         self._blend(window, np.minimum(np.minimum(x - x0, x1 - x), np.minimum(y - y0, y1 - y)), colour, opacity)
+
+    def polygon(self, corners: np.ndarray, colour: Colour, opacity: float = 1.0, radius: float = 0.0) -> None:
+        """Fills a convex polygon.
+
+        Args:
+            corners: `(k, 2)`, counterclockwise.
+            colour: Its colour.
+            opacity: From 0 to 1.
+            radius: By how much it is wider on every side.
+        """
+        (x0, y0), (x1, y1) = corners.min(axis=0) - radius, corners.max(axis=0) + radius
+        window, x, y = self._near(x0, x1, y0, y1)
+        sides = np.roll(corners, -1, axis=0) - corners
+        normals = np.stack([sides[:, 1], -sides[:, 0]], axis=1) / np.linalg.norm(sides, axis=1, keepdims=True)
+        outside = [nx * (x - cx) + ny * (y - cy) for (nx, ny), (cx, cy) in zip(normals, corners, strict=True)]
+        self._blend(window, radius - np.maximum.reduce(outside), colour, opacity)
 
     def _near(self, x0: float, x1: float, y0: float, y1: float) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
         """Returns the part of the picture around a box, and the coordinates of its columns `(1, X)` and rows `(Y, 1)`."""

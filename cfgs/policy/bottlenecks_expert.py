@@ -1,0 +1,11 @@
+"""Demonstrates the world of cfgs/env/bottlenecks.py, with noise from which it recovers."""
+
+from attrdict import AttrDict as d
+
+from muse.policies.pymunk.maze_expert import MazeExpert
+
+export = d(
+    cls=MazeExpert,
+    ego_size=24.0,
+    action_noise_std=0.1,
+)

@@ -1,0 +1,1 @@
+"""Worlds of blocks in the plane, moved by pymunk."""

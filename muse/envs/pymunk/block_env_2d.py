@@ -1,0 +1,345 @@
+"""Blocks in the plane, moved by a driven box: what the worlds of pymunk have in common."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from attrdict import AttrDict
+
+from muse.envs.checks import check_running, read_action, read_presets
+from muse.envs.env import Env, EnvError, default_env_params
+from muse.envs.pymunk.block_options import ARGUMENTS, GRAB, check_options, read_physics
+from muse.envs.pymunk.scene import Layout, Line, Polygon, Scene, State, box_polygon
+from muse.envs.pymunk.view import BlockView
+from muse.envs.simple.canvas import Canvas
+from muse.specs import EnvSpec
+from muse.utils.seeding import make_generator
+
+#: How far two things may overlap in a start that was given [px].
+_OVERLAP = 1.0
+_INFINITE = (-np.inf, np.inf)
+#: Names of the fields of a `State`, in their order.
+_OBSERVED = (
+    "position", "velocity", "block_positions", "block_angles", "block_velocities", "block_angular_velocities", "active_constraints",
+)  # fmt: skip
+_PI = 3.1416
+
+
+class BlockEnv2D(Env, ABC):
+    """A box (`ego`) that pushes, pulls and grabs blocks in a walled rectangle [px], y up. A subclass says what it is to do.
+
+    `action` is the ego's velocity along x and y [px/s], up to `max_velocity`, and the grab, from 0 to 500. While it grabs, the ego
+    catches every block whose outline comes within `(block_grabbing_frac - 1) ego_block_size` of its own, and holds it: on a rod,
+    with a force that grows with the grab, and lets go at 0; or, where `grab_action_binary`, rigidly, and lets go below 250. The
+    ego never turns. Walls and blocks that cannot move stop it.
+
+    Observations: `position`, `velocity` of the ego, and of `n` blocks `block_positions`, `block_angles`, `block_velocities`,
+    `block_angular_velocities` and `active_constraints` (1 for a held block); those of the task; on request bounding boxes and
+    `image`. The param `block_sizes` `(n, 2)` and those of the task stay the same for an episode.
+
+    The reward is 1 in a state that solves the task and 0 in any other; with `use_dense_reward`, minus the way that is left as a
+    fraction of the larger side of the world. An episode starts at rest, from numbers that float32 holds: its first observation
+    and params, given as presets, begin it again to the bit.
+
+    Presets: `position`, `block_positions`, `block_angles`, `block_sizes`, and the task's observations that stay the same.
+    """
+
+    predefined_arguments = ARGUMENTS
+
+    fingerprint_packages = ("pymunk",)
+    cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "block_bbox", "imgs")
+
+    def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
+        super().__init__(params, env_spec)
+        self.name = type(self).__name__
+        check_options(self, self.name)
+        self.physics = read_physics(self)
+        self.ego_size = self.physics.ego_size
+        self.rng = np.random.Generator(np.random.PCG64())
+        #: What the episode began with, by name, without batch dimension.
+        self.start: dict[str, np.ndarray] = {}
+        self._fixed_names, task_params = self._task_names(default_env_params(type(self), self.params))
+        self._preset_names = _start_names(self.num_blocks, self._fixed_names, task_params)
+        self._observed = len(_OBSERVED) if self.num_blocks else 2
+        self._shows_boxes = "bounding_box" in env_spec.observation_names
+        self._view = BlockView(self.physics)
+        self._scene: Scene | None = None
+        self._actions: list[tuple[float, float, float]] = []
+        self._is_running = False
+        self._window: Any = None
+
+    # What a task says.
+
+    @classmethod
+    @abstractmethod
+    def get_task_leaves(cls, params: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
+        """Returns the leaves of the task that stay the same for an episode: observations, and params.
+
+        Args:
+            params: Options, defaults filled in.
+        """
+
+    @abstractmethod
+    def draw_start(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns a value for every preset name: the given one, else one drawn from `self.rng`.
+
+        Raises:
+            EnvError: When there is no room.
+        """
+
+    def begin(self) -> None:
+        """Called when `self.start` is known."""
+
+    @abstractmethod
+    def is_solved(self, state: State) -> bool:
+        """Whether the task is solved in a state."""
+
+    @abstractmethod
+    def distance_left(self, state: State) -> float:
+        """Returns the way that is left in a state [px]."""
+
+    @abstractmethod
+    def draw_goals(self, view: BlockView, canvas: Canvas) -> None:
+        """Draws what is to be reached."""
+
+    def find_walls(self) -> Sequence[Line]:
+        """Returns the walls inside the world."""
+        return ()
+
+    def find_grooves(self) -> Sequence[Line]:
+        """Returns the line along which each block slides; none, and blocks are free."""
+        return ()
+
+    def draw_sizes(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns the sizes `(n, 2)` [px] of the blocks: given, drawn between the bounds, or all the same."""
+        if "block_sizes" in given:
+            return given["block_sizes"]
+        if self.block_size_lower is None:
+            return np.full((self.num_blocks, 2), self.block_size)
+        return self.rng.uniform(self.block_size_lower, self.block_size_upper, (self.num_blocks, 2))
+
+    def make_parts(self) -> list[list[Polygon]]:
+        """Returns the convex polygons of each block, around its centre of mass."""
+        return [[box_polygon(width, height)] for width, height in self.start["block_sizes"].astype(np.float64).tolist()]
+
+    # The contract.
+
+    @classmethod
+    def get_default_env_spec_params(cls, params: Mapping[str, Any]) -> AttrDict:
+        """Returns the spec's group. Names of blocks are there when there are blocks."""
+        n, grid, speed = params["num_blocks"], params["grid_size"], params["max_velocity"]
+        leaves: list[tuple] = [
+            ("position", (2,), (0.0, grid), np.float32, "px", "middle of the ego"),
+            ("velocity", (2,), _INFINITE, np.float32, "px/s", "of the ego"),
+        ]
+        if n:
+            leaves += [
+                ("block_positions", (n, 2), (0.0, grid), np.float32, "px", "centres of mass"),
+                ("block_angles", (n,), (-_PI, _PI), np.float32, "rad", "counterclockwise"),
+                ("block_velocities", (n, 2), _INFINITE, np.float32, "px/s"),
+                ("block_angular_velocities", (n,), _INFINITE, np.float32, "rad/s"),
+                ("active_constraints", (n,), (0, 1), np.float32, "", "1 for each block that is held"),
+            ]
+        if params["block_bbox"]:
+            meaning = "left, bottom, right, top"
+            leaves.append(("bounding_box", (4,), _INFINITE, np.float32, "px", f"of the ego: {meaning}"))
+            if n:
+                leaves.append(("block_bounding_boxes", (n, 4), _INFINITE, np.float32, "px", meaning))
+        task_observations, task_params = cls.get_task_leaves(params)
+        leaves += task_observations
+        if params["imgs"]:
+            leaves.append(("image", (params["img_height"], params["img_width"], 3), (0, 255), np.uint8))
+        observations = [leaf[0] for leaf in leaves]
+        if n:
+            task_params = [("block_sizes", (n, 2), (0, max(grid)), np.float32, "px", "width and height"), *task_params]
+        return AttrDict(
+            cls=EnvSpec,
+            names_shapes_limits_dtypes=[
+                *leaves,
+                *task_params,
+                ("action", (3,), ([-speed, -speed, 0.0], [speed, speed, GRAB]), np.float32, "", "velocity x, y [px/s], grab"),
+                ("reward", (1,), (-np.inf, 0) if params["use_dense_reward"] else (0, 1), np.float32),
+                ("truncated", (1,), (0, 1), bool),
+            ],
+            observation_names=observations,
+            output_observation_names=["reward", "truncated"],
+            action_names=["action"],
+            param_names=[leaf[0] for leaf in task_params],
+        )
+
+    @classmethod
+    def get_cosmetic_params(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Returns the cosmetic options, with the size of pictures that are not observed."""
+        return cls.cosmetic_params if params.get("imgs") else (*cls.cosmetic_params, "img_width", "img_height")
+
+    @classmethod
+    def get_start(cls, params: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns where everything was: with the same actions, the same episode to the bit, where actions have no noise."""
+        names = _start_names(params["num_blocks"], *cls._task_names(params))
+        return {name: first[name] for name in names} if all(name in first for name in names) else None
+
+    def reset(self, presets: Mapping[str, Any] | None = None, seed: int | None = None) -> tuple[AttrDict, AttrDict]:
+        """Starts an episode; see `Env.reset`.
+
+        Raises:
+            EnvError: For an unknown preset, one of the wrong shape, outside the world or inside something else, or without room.
+        """
+        given = self._read_presets(presets)
+        if seed is not None:
+            self.rng = make_generator(seed, "env")
+        drawn = self.draw_start(given)
+        self.start = {name: np.asarray(drawn[name]).astype(self.env_spec.leaf(name).dtype) for name in self._preset_names}
+        self._build()
+        if given:
+            self._check_room()
+        return self._begin()
+
+    def step(self, action: Mapping[str, Any]) -> tuple[AttrDict, AttrDict, np.ndarray]:
+        """Drives the ego for `dt`; see `Env.step`."""
+        check_running(self._is_running, f"{self.name}.step")
+        vx, vy, grab = read_action(self.env_spec, action, f"{self.name}.step")["action"].tolist()
+        speed = self.max_velocity
+        vx, vy, grab = min(speed, max(-speed, vx)), min(speed, max(-speed, vy)), min(GRAB, max(0.0, grab))
+        if self.action_noise_prob and self.rng.random() < self.action_noise_prob:
+            turn = self.action_noise_theta * self.rng.standard_normal()
+            vx, vy = math.cos(turn) * vx - math.sin(turn) * vy, math.sin(turn) * vx + math.cos(turn) * vy
+        self._actions.append((vx, vy, grab))
+        scene = self._running_scene()
+        scene.step((vx, vy), grab)
+        state = self._state = scene.read()
+        solved = self.is_solved(state)
+        ended = solved and self.done_on_success
+        truncated = len(self._actions) >= self.horizon and not ended
+        self._is_running = not (ended or truncated)
+        reward = -self.distance_left(state) / max(self.grid_size) if self.use_dense_reward else float(solved)
+        observation = self._observe(state)
+        observation["reward"] = np.array([[reward]], np.float32)
+        observation["truncated"] = np.array([[truncated]])
+        self._show()
+        return AttrDict(observation), AttrDict(), np.array([not self._is_running])
+
+    def is_success(self) -> bool:
+        """Whether the task is solved in the present state."""
+        return self._scene is not None and self.is_solved(self._state)
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns all that the rest of the episode depends on, to come back to it with `set_state`, here or in another env.
+
+        pymunk does not give away what it knows of contacts; so this is how the episode began and what was done since.
+        """
+        start = {name: value.copy() for name, value in self.start.items()}
+        return {
+            "start": start,
+            "actions": list(self._actions),
+            "is_running": self._is_running,
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> tuple[AttrDict, AttrDict]:
+        """Goes to a state that `get_state` returned, by doing again what led there; returns observation and goal, as `reset` does."""
+        self.start = {name: np.array(value) for name, value in state["start"].items()}
+        self._build()
+        scene = self._running_scene()
+        for vx, vy, grab in state["actions"]:
+            scene.step((vx, vy), grab)
+        self._actions = list(state["actions"])
+        self.rng = np.random.Generator(np.random.PCG64())
+        self.rng.bit_generator.state = state["rng"]
+        observation, goal = self._begin()
+        self._is_running = state["is_running"]
+        return observation, goal
+
+    def render(self, size: int = 400) -> np.ndarray | None:
+        """Returns the picture `(size, size, 3)` uint8, or None before the first reset."""
+        return None if self._scene is None else self._view.draw(size, size, self._state)
+
+    def close(self) -> None:
+        """Closes the window, where there is one."""
+        self._is_running = False
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    # Inside.
+
+    def _build(self) -> None:
+        self._fixed = {name: self.start[name][None] for name in self._fixed_names}
+        self.begin()
+        values = {name: value.astype(np.float64) for name, value in self.start.items()}
+        blocks = [values.get(name, np.zeros(0)) for name in ("block_positions", "block_angles")]
+        parts = self.make_parts() if self.num_blocks else ()
+        layout = Layout(values["position"], *blocks, parts, self.find_walls(), self.find_grooves())
+        self._scene, self._actions = Scene(self.physics, layout), []
+        self._view.start(layout, self.draw_goals)
+
+    def _begin(self) -> tuple[AttrDict, AttrDict]:
+        self._state = self._running_scene().read()
+        self._is_running = True
+        observation = self._observe(self._state)
+        for name in self.env_spec.param_names:
+            observation[name] = self.start[name][None].copy()
+        self._show()
+        return AttrDict(observation), AttrDict()
+
+    def _observe(self, state: State) -> dict[str, np.ndarray]:
+        observation = {
+            name: np.array([value], np.float32) for name, value in zip(_OBSERVED[: self._observed], state, strict=False)
+        }
+        if self._shows_boxes:
+            boxes = self._running_scene().bounding_boxes().astype(np.float32)
+            observation["bounding_box"] = boxes[:1]
+            if self.num_blocks:
+                observation["block_bounding_boxes"] = boxes[None, 1:].copy()
+        for name, value in self._fixed.items():
+            observation[name] = value.copy()
+        if self.imgs:
+            observation["image"] = self._view.draw(self.img_height, self.img_width, state)[None]
+        return observation
+
+    def _running_scene(self) -> Scene:
+        assert self._scene is not None, "an episode has begun"
+        return self._scene
+
+    @classmethod
+    def _task_names(cls, params: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        observations, task_params = cls.get_task_leaves(params)
+        return [leaf[0] for leaf in observations], [leaf[0] for leaf in task_params]
+
+    def _read_presets(self, presets: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
+        where = f"{self.name}.reset"
+        flat = read_presets(presets, self._preset_names, where)
+        given = {}
+        for name, value in flat.items():
+            leaf, array = self.env_spec.leaf(name), np.asarray(value)
+            if array.shape != leaf.shape:
+                raise EnvError(f"{where}: '{name}'", f"shape {array.shape}", f"shape {leaf.shape}")
+            # Rounded before it is compared: what float32 makes of a limit counts as within it.
+            array = array.astype(leaf.dtype)
+            if not np.all((array >= leaf.low.astype(leaf.dtype)) & (array <= leaf.high.astype(leaf.dtype))):
+                limits = f"within [{leaf.low.min():g}, {leaf.high.max():g}]"
+                raise EnvError(f"{where}: '{name}'", f"{array.tolist()}", limits)
+            given[name] = array
+        return given
+
+    def _check_room(self) -> None:
+        overlap, what = self._running_scene().find_overlap()
+        if overlap > _OVERLAP:
+            raise EnvError(f"{self.name}.reset: presets", f"{what} overlap by {overlap:.3g} px", "a start with room between them")
+
+    def _show(self) -> None:
+        if not self.render_window:
+            return
+        if self._window is None:
+            from muse.envs.window import Window
+
+            self._window = Window(f"Muse: {self.name}")
+        self._window.show(self.render())
+
+
+def _start_names(num_blocks: int, observations: Sequence[str], task_params: Sequence[str]) -> list[str]:
+    blocks = ["block_positions", "block_angles", "block_sizes"] if num_blocks else []
+    return ["position", *blocks, *observations, *task_params]

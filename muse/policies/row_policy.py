@@ -17,6 +17,26 @@ from muse.utils.attrdicts import Batch, flatten, has, nest
 from muse.utils.seeding import make_generator
 
 
+def check_reads(env_spec: EnvSpec, shapes: Mapping[str, tuple[int, ...] | None], where: str, hint: str) -> None:
+    """Checks that an env is one that a scripted policy can act in.
+
+    Args:
+        env_spec: The env's spec.
+        shapes: Shape of each name that the policy reads or writes; None for any.
+        where: The policy, for the message.
+        hint: An env that it is for.
+
+    Raises:
+        PolicyError: For a name that is missing or of another shape.
+    """
+    for name, shape in shapes.items():
+        wanted = f"'{name}'" if shape is None else f"'{name}' of shape {shape}"
+        if name not in env_spec:
+            raise PolicyError(where, f"no '{name}' in the spec", wanted, hint)
+        if shape is not None and env_spec.leaf(name).shape != shape:
+            raise PolicyError(where, f"'{name}' of shape {env_spec.leaf(name).shape}", wanted, hint)
+
+
 class RowPolicy(Policy, ABC):
     """A policy that keeps, for each of its `B` rows, the number of actions taken and a generator.
 

@@ -1,6 +1,5 @@
 """That the benchmark of pictures runs, and times pictures that are the same."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -8,15 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from muse.utils.graphics import graphics
+from needs import needs_drawing, needs_robosuite
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, reason="robosuite is not installed")
-@pytest.mark.skipif(graphics() == "disable", reason="no off-screen graphics: apt-get install libosmesa6")
+@needs_robosuite
+@needs_drawing
 def test_every_row_runs(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "rendering.py"), "--quick", "--only", "hand", "--out", str(tmp_path)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from needs import needs_robosuite
 from torch import distributions, nn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ def test_without_robomimic_it_says_in_a_line_how_to_get_it():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("robosuite") is None, reason="robosuite is not installed")
+@needs_robosuite
 def test_a_step_of_the_env_beside_robosuites_own(tmp_path):
     found = run("--only", "env_step", "--quick", "--out", str(tmp_path), **{VARIABLE: ""})
     assert found.returncode == 0, found.stderr

@@ -1,6 +1,5 @@
 """The specification's worked example, with its commands as they are printed there, at a small size."""
 
-import importlib.util
 import json
 import os
 import re
@@ -9,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import needs_robosuite
 
 from muse.cli.main import main
 from muse.datasets.formats import npz
 from muse.datasets.formats.episode_data import EpisodeData
 
 pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, reason="robosuite is not installed"),
+    needs_robosuite,
     pytest.mark.timeout(600),
 ]
 RECIPE = "cfgs/exp_hvs/square/bc_rnn.py"

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from playing import check_window
 
 from muse.envs import EnvError, make
 from muse.envs.simple.point_mass_env import PointMassEnv
@@ -178,16 +179,7 @@ def test_render_draws_the_trail_and_opens_nothing():
 
 
 def test_window(monkeypatch):
-    pygame = pytest.importorskip("pygame")
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    env = make(PointMassEnv, d(render=True))
-    env.reset(seed=0)
-    env.step(act(1, 0))
-    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
-    np.testing.assert_array_equal(shown, env.render())
-    env.close()
-    env.close()
-    assert pygame.display.get_surface() is None
+    check_window(make(PointMassEnv, d(render=True)), act(1, 0), monkeypatch)
 
 
 @pytest.mark.parametrize(

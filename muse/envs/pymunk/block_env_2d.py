@@ -16,6 +16,7 @@ from muse.envs.pymunk.block_options import ARGUMENTS, GRAB, check_options, read_
 from muse.envs.pymunk.scene import Layout, Line, Polygon, Scene, State, box_polygon
 from muse.envs.pymunk.view import BlockView
 from muse.envs.simple.canvas import Canvas
+from muse.envs.window import Window
 from muse.specs import EnvSpec
 from muse.utils.seeding import make_generator
 
@@ -70,7 +71,7 @@ class BlockEnv2D(Env, ABC):
         self._scene: Scene | None = None
         self._actions: list[tuple[float, float, float]] = []
         self._is_running = False
-        self._window: Any = None
+        self._window = Window(f"Muse: {self.name}")
 
     # What a task says.
 
@@ -260,9 +261,7 @@ class BlockEnv2D(Env, ABC):
     def close(self) -> None:
         """Closes the window, where there is one."""
         self._is_running = False
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+        self._window.close()
 
     # Inside.
 
@@ -331,13 +330,8 @@ class BlockEnv2D(Env, ABC):
             raise EnvError(f"{self.name}.reset: presets", f"{what} overlap by {overlap:.3g} px", "a start with room between them")
 
     def _show(self) -> None:
-        if not self.render_window:
-            return
-        if self._window is None:
-            from muse.envs.window import Window
-
-            self._window = Window(f"Muse: {self.name}")
-        self._window.show(self.render())
+        if self.render_window and (picture := self.render()) is not None:
+            self._window.show(picture)
 
 
 def _start_names(num_blocks: int, observations: Sequence[str], task_params: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from muse.envs.env import EnvError
@@ -44,14 +45,19 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
+def check_positive(options: Any, names: Sequence[str], where: str) -> None:
+    """Raises `EnvError` for an option, an attribute of `options`, that is not more than 0."""
+    for name in names:
+        if not getattr(options, name) > 0:
+            raise EnvError(f"{where}: {name}", str(getattr(options, name)), "more than 0")
+
+
 def check_options(options: Any, where: str) -> None:
     """Raises `EnvError` for options, attributes of `options`, that make no world."""
     for name in ("horizon", "img_width", "img_height"):
         if getattr(options, name) < 1:
             raise EnvError(f"{where}: {name}", str(getattr(options, name)), "at least 1")
-    for name in ("dt", "max_velocity", "block_size", "block_mass", "grab_action_max_force"):
-        if not getattr(options, name) > 0:
-            raise EnvError(f"{where}: {name}", str(getattr(options, name)), "more than 0")
+    check_positive(options, ("dt", "max_velocity", "block_size", "block_mass", "grab_action_max_force"), where)
     for name in ("num_blocks", "block_friction", "static_line_friction", "block_corner_radius", "action_noise_theta"):
         if not getattr(options, name) >= 0:
             raise EnvError(f"{where}: {name}", str(getattr(options, name)), "at least 0")

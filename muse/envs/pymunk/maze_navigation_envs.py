@@ -13,6 +13,7 @@ from attrdict import AttrDict
 
 from muse.envs.env import EnvError
 from muse.envs.pymunk.block_env_2d import BlockEnv2D
+from muse.envs.pymunk.block_options import check_positive
 from muse.envs.pymunk.scene import WALL_RADIUS, Line, State
 from muse.envs.pymunk.view import BlockView
 from muse.envs.simple.canvas import Canvas
@@ -44,8 +45,7 @@ class MazeEnv2D(BlockEnv2D, ABC):
         cell = min(self.grid_size) / max(1, self.num_maze_cells)
         if self.num_blocks:
             raise EnvError(f"{self.name}: num_blocks", str(self.num_blocks), "0: there are no blocks in a maze")
-        if not self.tolerance > 0:
-            raise EnvError(f"{self.name}: tolerance", str(self.tolerance), "more than 0")
+        check_positive(self, ("tolerance",), self.name)
         if self.num_maze_cells < 2 or cell < self.ego_size + 2 * (WALL_RADIUS + _ROOM):
             wanted = f"at least 2, and cells of at least {self.ego_size + 2 * (WALL_RADIUS + _ROOM):g} px"
             raise EnvError(f"{self.name}: num_maze_cells", f"{self.num_maze_cells} on {min(self.grid_size):g} px", wanted)

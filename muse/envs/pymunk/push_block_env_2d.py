@@ -10,19 +10,20 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.envs.env import EnvError
-from muse.envs.pymunk.block_env_2d import BlockEnv2D
+from muse.envs.pymunk.goal_block_env_2d import GoalBlockEnv2D
 from muse.envs.pymunk.placing import draw_places
 from muse.envs.pymunk.scene import State, box_polygon
 from muse.envs.pymunk.success_functions import ANGLE_TOLERANCE, TOLERANCE, position_errors
 from muse.envs.pymunk.view import BLOCKS, BlockView
 from muse.envs.simple.canvas import Canvas
 from muse.utils.abstract import Argument
+from muse.utils.angles import wrap
 
 #: Way from a block's edge, or a goal's, to the walls: the ego fits between [px of the ego's size].
 _ROOM = 1.5
 
 
-class PushBlockEnv2D(BlockEnv2D):
+class PushBlockEnv2D(GoalBlockEnv2D):
     """Blocks are to be pushed, or pulled, to goals of their own.
 
     Solved when every block is within `tolerance` of its goal and, with `use_goal_angles`, turned as it is within `angle_tolerance`.
@@ -32,7 +33,7 @@ class PushBlockEnv2D(BlockEnv2D):
     """
 
     predefined_arguments = [
-        *BlockEnv2D.predefined_arguments,
+        *GoalBlockEnv2D.predefined_arguments,
         Argument("tolerance", type=float, default=TOLERANCE, help="way from a goal at which a block has reached it", unit="px"),
         Argument("use_goal_angles", type=bool, default=False, help="blocks are to be turned, too"),
         Argument("angle_tolerance", type=float, default=ANGLE_TOLERANCE, help="turn from a goal likewise", unit="rad"),
@@ -42,21 +43,15 @@ class PushBlockEnv2D(BlockEnv2D):
     ]
     # A pushed block stops where it is let go.
     default_params = AttrDict(damping=0.0)
-
-    def __init__(self, params: Mapping[str, Any], env_spec: Any) -> None:
-        super().__init__(params, env_spec)
-        for name in ("num_blocks", "tolerance", "angle_tolerance"):
-            if not getattr(self, name) > 0:
-                raise EnvError(f"{self.name}: {name}", str(getattr(self, name)), "more than 0")
+    positive_options = (*GoalBlockEnv2D.positive_options, "angle_tolerance")
 
     @classmethod
     def get_task_leaves(cls, params: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
         """See `BlockEnv2D.get_task_leaves`."""
-        n, grid = params["num_blocks"], params["grid_size"]
-        goals: list[tuple] = [("goal_block_positions", (n, 2), (0.0, grid), np.float32, "px", "of each block")]
+        goals, task_params = super().get_task_leaves(params)
         if params["use_goal_angles"]:
-            goals.append(("goal_block_angles", (n,), (-math.pi, math.pi), np.float32, "rad", "of each block"))
-        return goals, []
+            goals.append(("goal_block_angles", (params["num_blocks"],), (-math.pi, math.pi), np.float32, "rad", "of each block"))
+        return goals, task_params
 
     def draw_start(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Draws blocks, then goals, then the ego, none of them on another."""
@@ -92,8 +87,8 @@ class PushBlockEnv2D(BlockEnv2D):
         return start
 
     def begin(self) -> None:
-        """Reads the goals, as plain floats: with few blocks they are faster than numpy."""
-        self._goals: list[list[float]] = self.start["goal_block_positions"].tolist()
+        """Reads the goals."""
+        super().begin()
         angles = self.start["goal_block_angles"].tolist() if self.use_goal_angles else []
         sizes = self.start["block_sizes"].tolist()
         # What looks the same after a half or a quarter turn.
@@ -102,14 +97,12 @@ class PushBlockEnv2D(BlockEnv2D):
 
     def is_solved(self, state: State) -> bool:
         """Whether every block has reached its goal."""
-        return all(way <= self.tolerance for way in self._ways(state)) and all(
-            turn <= self.angle_tolerance for turn in self._turns(state)
-        )
+        return super().is_solved(state) and all(turn <= self.angle_tolerance for turn in self._turns(state))
 
     def distance_left(self, state: State) -> float:
         """Returns the mean way from the blocks to their goals; where they are to be turned, an eighth of a turn counts as `block_size`."""
         turns = sum(self._turns(state)) / (math.pi / 4)
-        return (sum(self._ways(state)) + self.block_size * turns) / self.num_blocks
+        return (sum(self.ways_left(state)) + self.block_size * turns) / self.num_blocks
 
     def draw_goals(self, view: BlockView, canvas: Canvas) -> None:
         """Draws the outline of each block at its goal, or a ring where its angle does not matter."""
@@ -121,11 +114,8 @@ class PushBlockEnv2D(BlockEnv2D):
             else:
                 view.draw_goal_point(canvas, position, self.tolerance, colour)
 
-    def _ways(self, state: State) -> list[float]:
-        return [math.dist(position, goal) for position, goal in zip(state.block_positions, self._goals, strict=True)]
-
     def _turns(self, state: State) -> list[float]:
         return [
-            abs((angle - goal + symmetry / 2) % symmetry - symmetry / 2)
+            abs(wrap(angle - goal, symmetry))
             for angle, (goal, symmetry) in zip(state.block_angles, self._goal_angles, strict=False)
         ]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from muse.utils.angles import wrap
 from muse.utils.optional import require
 
 #: Time of one step of pymunk [s].
@@ -258,11 +259,6 @@ class Scene:
             return [weld, pymunk.GearJoint(ego, block, block.angle - ego.angle, 1.0)]
         place = self._nearest_point(shapes)[1]
         return [pymunk.PinJoint(ego, block, (0, 0), block.world_to_local(place))]
-
-
-def wrap(angle: float) -> float:
-    """Returns the angle in [-pi, pi)."""
-    return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
 def box_polygon(width: float, height: float) -> Polygon:

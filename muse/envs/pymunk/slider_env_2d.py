@@ -10,9 +10,9 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.envs.env import EnvError
-from muse.envs.pymunk.block_env_2d import BlockEnv2D
+from muse.envs.pymunk.goal_block_env_2d import GoalBlockEnv2D
 from muse.envs.pymunk.placing import draw_places
-from muse.envs.pymunk.scene import Line, State
+from muse.envs.pymunk.scene import Line
 from muse.envs.pymunk.view import BLOCKS, BlockView
 from muse.envs.simple.canvas import Canvas, Colour
 from muse.utils.abstract import Argument
@@ -22,7 +22,7 @@ _GROOVES = (((0.4, 0.25), (1.0, 0.0)), ((0.75, 0.6), (0.0, 1.0)))
 _GROOVE_COLOUR: Colour = (214, 209, 196)
 
 
-class SliderBlockEnv2D(BlockEnv2D):
+class SliderBlockEnv2D(GoalBlockEnv2D):
     """One or two blocks that slide in grooves, the first along x and the second along y, are to be pushed to goals in them.
 
     Solved when every block is within `tolerance` of its goal.
@@ -31,7 +31,7 @@ class SliderBlockEnv2D(BlockEnv2D):
     """
 
     predefined_arguments = [
-        *BlockEnv2D.predefined_arguments,
+        *GoalBlockEnv2D.predefined_arguments,
         Argument("tolerance", type=float, default=8.0, help="way from its goal at which a block is there", unit="px"),
         Argument(
             "slider_range", type=float, default=80.0, help="how far a block slides from the middle of its groove", unit="px"
@@ -41,23 +41,16 @@ class SliderBlockEnv2D(BlockEnv2D):
         ),
     ]
     default_params = AttrDict(num_blocks=2, damping=0.0)
+    positive_options = ("tolerance", "slider_range")
+    goal_description = "in the groove of each block"
 
     def __init__(self, params: Mapping[str, Any], env_spec: Any) -> None:
         super().__init__(params, env_spec)
         if not 1 <= self.num_blocks <= len(_GROOVES):
             raise EnvError(f"{self.name}: num_blocks", str(self.num_blocks), f"from 1 to {len(_GROOVES)}")
-        for name in ("tolerance", "slider_range"):
-            if not getattr(self, name) > 0:
-                raise EnvError(f"{self.name}: {name}", str(getattr(self, name)), "more than 0")
         if not 0 <= self.min_goal_distance <= self.slider_range:
             # A block in the middle has goals that far on both sides.
             raise EnvError(f"{self.name}: min_goal_distance", str(self.min_goal_distance), f"from 0 to {self.slider_range:g}")
-
-    @classmethod
-    def get_task_leaves(cls, params: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
-        """See `BlockEnv2D.get_task_leaves`."""
-        n = params["num_blocks"]
-        return [("goal_block_positions", (n, 2), (0.0, params["grid_size"]), np.float32, "px", "in the groove of each block")], []
 
     def draw_start(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Draws where each block and its goal are along its groove, then the ego."""
@@ -87,24 +80,9 @@ class SliderBlockEnv2D(BlockEnv2D):
             for (x, y), (_, (dx, dy)) in zip(self._middles().tolist(), _GROOVES, strict=False)
         ]
 
-    def begin(self) -> None:
-        """Reads the goals."""
-        self._goals: list[list[float]] = self.start["goal_block_positions"].tolist()
-
-    def is_solved(self, state: State) -> bool:
-        """Whether every block is at its goal."""
-        return all(
-            math.dist(place, goal) <= self.tolerance for place, goal in zip(state.block_positions, self._goals, strict=True)
-        )
-
-    def distance_left(self, state: State) -> float:
-        """Returns the mean way from the blocks to their goals [px]."""
-        ways = [math.dist(place, goal) for place, goal in zip(state.block_positions, self._goals, strict=True)]
-        return sum(ways) / len(ways)
-
     def draw_goals(self, view: BlockView, canvas: Canvas) -> None:
         """Draws the grooves, and on each a goal."""
-        for i, ((begin, end), goal) in enumerate(zip(self.find_grooves(), self._goals, strict=True)):
+        for i, ((begin, end), goal) in enumerate(zip(self.find_grooves(), self.goals, strict=True)):
             ends = [view.scale * np.asarray(place) for place in (begin, end)]
             canvas.stroke(*ends, 0.012, _GROOVE_COLOUR)
             view.draw_goal_point(canvas, goal, self.tolerance, BLOCKS[i % len(BLOCKS)])

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from attrdict import AttrDict
 
 from muse.envs.env import EnvError
-from muse.envs.pymunk.block_env_2d import BlockEnv2D
+from muse.envs.pymunk.goal_block_env_2d import GoalBlockEnv2D
 from muse.envs.pymunk.scene import State, box_polygon
 from muse.envs.pymunk.view import BLOCKS, BlockView
 from muse.envs.simple.canvas import Canvas
 from muse.utils.abstract import Argument
+from muse.utils.angles import wrap
 
 #: Velocities below which a block is at rest [px/s, rad/s].
 _AT_REST, _AT_REST_TURN = 5.0, 0.2
@@ -22,7 +22,7 @@ _AT_REST, _AT_REST_TURN = 5.0, 0.2
 _GAP = 0.4
 
 
-class StackBlockEnv2D(BlockEnv2D):
+class StackBlockEnv2D(GoalBlockEnv2D):
     """A world seen from the side: blocks on the floor are to be stacked in order, the first at the bottom, at a given place.
 
     The ego flies, and carries a block that it holds rigidly. Solved when every block is within `tolerance` of its place in the
@@ -32,7 +32,7 @@ class StackBlockEnv2D(BlockEnv2D):
     """
 
     predefined_arguments = [
-        *BlockEnv2D.predefined_arguments,
+        *GoalBlockEnv2D.predefined_arguments,
         Argument("tolerance", type=float, default=12.0, help="way from its place at which a block is there", unit="px"),
         Argument("angle_tolerance", type=float, default=0.15, help="largest turn from upright", unit="rad"),
     ]
@@ -41,18 +41,8 @@ class StackBlockEnv2D(BlockEnv2D):
         block_size_lower=[40.0, 30.0], block_size_upper=[60.0, 50.0], grab_action_binary=True, grab_one_only=True,
         block_grabbing_frac=1.3,
     )  # fmt: skip
-
-    def __init__(self, params: Mapping[str, Any], env_spec: Any) -> None:
-        super().__init__(params, env_spec)
-        for name in ("num_blocks", "tolerance", "angle_tolerance"):
-            if not getattr(self, name) > 0:
-                raise EnvError(f"{self.name}: {name}", str(getattr(self, name)), "more than 0")
-
-    @classmethod
-    def get_task_leaves(cls, params: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
-        """See `BlockEnv2D.get_task_leaves`."""
-        n = params["num_blocks"]
-        return [("goal_block_positions", (n, 2), (0.0, params["grid_size"]), np.float32, "px", "places in the tower")], []
+    positive_options = (*GoalBlockEnv2D.positive_options, "angle_tolerance")
+    goal_description = "places in the tower"
 
     def draw_start(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Draws blocks side by side on the floor, and free places between them, and the ego above all."""
@@ -83,30 +73,19 @@ class StackBlockEnv2D(BlockEnv2D):
         levels = np.cumsum(sizes[:, 1]) - sizes[:, 1] / 2
         return np.stack([middles, sizes[:, 1] / 2], axis=1), np.stack([np.full(len(sizes), tower_x), levels], axis=1)
 
-    def begin(self) -> None:
-        """Reads the tower."""
-        self._goals: list[list[float]] = self.start["goal_block_positions"].tolist()
-
     def is_solved(self, state: State) -> bool:
         """Whether the tower stands."""
         return (
             not any(state.held)
-            and all(
-                math.dist(place, goal) <= self.tolerance for place, goal in zip(state.block_positions, self._goals, strict=True)
-            )
-            and all(abs(_from_upright(angle)) <= self.angle_tolerance for angle in state.block_angles)
+            and super().is_solved(state)
+            and all(abs(wrap(angle, math.pi)) <= self.angle_tolerance for angle in state.block_angles)
             and all(math.hypot(*velocity) <= _AT_REST for velocity in state.block_velocities)
             and all(abs(velocity) <= _AT_REST_TURN for velocity in state.block_angular_velocities)
         )
 
-    def distance_left(self, state: State) -> float:
-        """Returns the mean way from the blocks to their places in the tower [px]."""
-        ways = [math.dist(place, goal) for place, goal in zip(state.block_positions, self._goals, strict=True)]
-        return sum(ways) / len(ways)
-
     def draw_goals(self, view: BlockView, canvas: Canvas) -> None:
         """Draws the tower."""
-        for i, (place, size) in enumerate(zip(self._goals, self.start["block_sizes"], strict=True)):
+        for i, (place, size) in enumerate(zip(self.goals, self.start["block_sizes"], strict=True)):
             view.draw_goal_pose(canvas, [box_polygon(*size)], place, 0.0, BLOCKS[i % len(BLOCKS)])
 
     def draw_row(self, widths: np.ndarray) -> np.ndarray:
@@ -125,7 +104,3 @@ class StackBlockEnv2D(BlockEnv2D):
         middles = np.empty(len(widths))
         middles[order] = ends - widths[order] / 2
         return middles
-
-
-def _from_upright(angle: float) -> float:
-    return (angle + math.pi / 2) % math.pi - math.pi / 2

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
+from muse.utils.angles import wrap
+
 #: A block is where it should be within this way [px] and turn [rad].
 TOLERANCE, ANGLE_TOLERANCE = 15.0, math.pi / 12
 
@@ -26,7 +28,7 @@ def angle_errors(angles: np.ndarray, goals: np.ndarray, symmetry: np.ndarray | f
         symmetry: Turn after which a block looks as before [rad], for each or for all.
     """
     turn = np.asarray(angles, np.float64) - np.asarray(goals, np.float64)
-    return np.abs((turn + np.asarray(symmetry) / 2) % symmetry - np.asarray(symmetry) / 2)
+    return np.abs(wrap(turn, np.asarray(symmetry)))
 
 
 def make_success_function(

@@ -16,14 +16,14 @@ from muse.utils.graphics import choose_graphics
 _MAX_SHAPES = 10_000
 
 
-class Canvas:
+class GraphicsContext:
     """The OpenGL context of this process: made for the first drawing, freed at the end.
 
     Raises:
         Exception: Whatever MuJoCo, PyOpenGL or a library below them raises where they cannot draw.
     """
 
-    _of_process: Canvas | None = None
+    _of_process: GraphicsContext | None = None
 
     def __init__(self) -> None:
         kind = choose_graphics()
@@ -40,7 +40,7 @@ class Canvas:
         atexit.register(self._free)
 
     @classmethod
-    def get(cls) -> Canvas:
+    def get(cls) -> GraphicsContext:
         """Returns that of this process."""
         if cls._of_process is None:
             cls._of_process = cls()
@@ -79,7 +79,7 @@ class Drawing:
         reflections: Draw what a mirror shows, which is every shape once more.
 
     Raises:
-        Exception: See `Canvas`.
+        Exception: See `GraphicsContext`.
     """
 
     def __init__(self, model: Any, options: Any, reflections: bool = True) -> None:
@@ -87,21 +87,21 @@ class Drawing:
         import mujoco
 
         self._model, self._options, self._reflections = model, options, reflections
-        self._canvas = Canvas.get()
-        self._canvas.enter()
+        self._graphics = GraphicsContext.get()
+        self._graphics.enter()
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._scene = mujoco.MjvScene(model, maxgeom=_MAX_SHAPES)
         self._sight = Sight(model)
         self._shapes = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_150)
-        self._canvas.add(self)
+        self._graphics.add(self)
 
     @property
     def device(self) -> str:
         """What draws, by the name that it gives itself."""
         from OpenGL import GL
 
-        self._canvas.enter()
+        self._graphics.enter()
         return str(GL.glGetString(GL.GL_RENDERER).decode())
 
     def draw(self, data: Any, camera: int, height: int, width: int) -> np.ndarray:
@@ -116,7 +116,7 @@ class Drawing:
         import mujoco
 
         shapes, scene = self._shapes, self._scene
-        self._canvas.enter()
+        self._graphics.enter()
         # Else the first picture goes into the buffer of the model that was made or drawn last.
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, shapes)
         if height > shapes.offHeight or width > shapes.offWidth:
@@ -135,7 +135,7 @@ class Drawing:
         """Takes the model out of the graphics. May be called twice."""
         if self._shapes is not None:
             # In another context, things of the same numbers would go.
-            self._canvas.enter()
+            self._graphics.enter()
             self._shapes.free()
             self._shapes = None
 

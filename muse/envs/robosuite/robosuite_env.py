@@ -14,6 +14,7 @@ from muse.envs.robosuite.camera import Camera
 from muse.envs.robosuite.simulation import Simulation
 from muse.envs.robosuite.sizes import EXTRA_OBSERVATIONS, Sizes, sizes_of
 from muse.envs.robosuite.tasks import preset_sweep
+from muse.envs.window import Window
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import nest
@@ -91,7 +92,7 @@ class RobosuiteEnv(Env):
         self._initial_state = np.zeros(0)
         self._steps = 0
         self._is_running = False
-        self._window: Any = None
+        self._window = Window(f"Muse: {self.env_name}", fps=self.control_frequency)
 
     @classmethod
     def get_default_env_spec_params(cls, params: Mapping[str, Any]) -> AttrDict:
@@ -232,9 +233,7 @@ class RobosuiteEnv(Env):
         """Closes window and graphics."""
         self._is_running = False
         self._camera.close()
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+        self._window.close()
 
     def _begin(self) -> tuple[AttrDict, AttrDict]:
         """Shows the present state and returns what a reset tells of it."""
@@ -282,13 +281,8 @@ class RobosuiteEnv(Env):
                 raise EnvError(f"{self._where}: {name}", str(getattr(self, name)), "at least 0")
 
     def _show(self) -> None:
-        if not self.render_window:
-            return
-        if self._window is None:
-            from muse.envs.window import Window
-
-            self._window = Window(f"Muse: {self.env_name}", fps=self.control_frequency)
-        self._window.show(self._camera.draw(self.onscreen_camera_name, self.render_size, self.render_size))
+        if self.render_window:
+            self._window.show(self._camera.draw(self.onscreen_camera_name, self.render_size, self.render_size))
 
 
 def _extras(params: Mapping[str, Any], sizes: Sizes, where: str) -> dict[str, tuple[int, str, str]]:

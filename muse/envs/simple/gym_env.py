@@ -13,6 +13,7 @@ from gymnasium import spaces
 from muse.envs.checks import check_running, read_action, read_presets
 from muse.envs.env import Env, EnvError
 from muse.envs.spaces import flatten_space, flatten_value, space_to_leaf, unflatten_value
+from muse.envs.window import Window
 from muse.specs import EnvSpec, Leaf
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import nest
@@ -66,7 +67,7 @@ class GymEnv(Env):
         self._is_running = False
         self._is_solved = False
         self._return = 0.0
-        self._window: Any = None
+        self._window = Window(f"Muse: {self.env_type}", fps=int(self._gym.metadata.get("render_fps", 30)))
 
     @classmethod
     def get_default_env_spec_params(cls, params: Mapping[str, Any]) -> AttrDict:
@@ -125,9 +126,7 @@ class GymEnv(Env):
         """Closes the environment and its window."""
         self._is_running = False
         self._gym.close()
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+        self._window.close()
 
     def _in_space(self, leaf: Leaf, value: np.ndarray) -> np.ndarray:
         if leaf.dtype.kind == "f":
@@ -152,10 +151,6 @@ class GymEnv(Env):
         picture = self.render()
         if picture is None:
             raise EnvError(f"GymEnv({self.env_type}): render", "the environment draws no 'rgb_array'", "render=False")
-        if self._window is None:
-            from muse.envs.window import Window
-
-            self._window = Window(f"Muse: {self.env_type}", fps=int(self._gym.metadata.get("render_fps", 30)))
         self._window.show(picture)
 
 

@@ -13,6 +13,7 @@ from muse.envs.checks import check_running, read_action, read_presets
 from muse.envs.env import Env, EnvError
 from muse.envs.simple.motion import CLEARANCE, Circle, is_free, move, place_circles, place_point
 from muse.envs.simple.point_mass_view import PointMassView
+from muse.envs.window import Window
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.seeding import make_generator
@@ -86,7 +87,7 @@ class PointMassEnv(Env):
         self._sizes = np.zeros((1, 0), np.float32)
         self._centres = np.zeros((1, 0, 2), np.float32)
         self._view = PointMassView(self.obstacle_face_colors, self.tolerance)
-        self._window: Any = None
+        self._window = Window("Muse: point mass")
 
     @classmethod
     def get_default_env_spec_params(cls, params: Mapping[str, Any]) -> AttrDict:
@@ -181,9 +182,7 @@ class PointMassEnv(Env):
     def close(self) -> None:
         """Closes the window, where there is one."""
         self._is_running = False
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+        self._window.close()
 
     def _move_ego(self, ax: float, ay: float) -> bool:
         dx, dy = self.ego_speed * min(1.0, max(-1.0, ax)), self.ego_speed * min(1.0, max(-1.0, ay))
@@ -285,13 +284,8 @@ class PointMassEnv(Env):
         self._radii = (self.obstacle_radii * self.num_obstacles)[: self.num_obstacles]
 
     def _show(self) -> None:
-        if not self.render_window:
-            return
-        if self._window is None:
-            from muse.envs.window import Window
-
-            self._window = Window("Muse: point mass")
-        self._window.show(self.render())
+        if self.render_window:
+            self._window.show(self.render())
 
 
 def _array(value: Any, shape: tuple[int, ...], name: str, low: float = 0.0, high: float = 1.0) -> np.ndarray:

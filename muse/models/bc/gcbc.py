@@ -87,7 +87,8 @@ class BaseGCBC(GroupedModel):
             return params
         encoded = [output for encoder in self.state_encoder_order for output in self[encoder].output_names]
         states, goals = _state_names(self.params, self.env_spec), _goal_names(self.params, self.env_spec)
-        names = [name for name in dict.fromkeys([*states, *encoded, *goals]) if name not in self._encoded_pictures()]
+        pictures = self._encoded_pictures()
+        names = [name for name in dict.fromkeys([*states, *encoded, *goals]) if name not in pictures]
         for goal in goals if self.params.get("goal_names") is None else ():
             if goal in names and self.env_spec.leaf(goal).is_image:
                 raise ModelError(

@@ -62,6 +62,7 @@ class VisionEncoder(NetworkModel):
 
     normalize_inputs = False
     normalize_mode = "mean_std"
+    out_size = 0
 
     img_embed_size: int
     use_shared_params: bool
@@ -81,7 +82,6 @@ class VisionEncoder(NetworkModel):
     frozen: bool
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
-        self.out_size = 0
         super().__init__({**params, "model_inputs": list(_images(params, env_spec))}, env_spec)
         if self.img_embed_size < 1:
             raise ModelError("VisionEncoder.img_embed_size", str(self.img_embed_size), "1 or more")

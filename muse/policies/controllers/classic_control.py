@@ -10,7 +10,7 @@ from attrdict import AttrDict
 
 from muse.models.model import Model
 from muse.policies.policy import PolicyError
-from muse.policies.row_policy import RowPolicy
+from muse.policies.row_policy import RowPolicy, check_reads
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch
@@ -102,10 +102,7 @@ class PendulumExpert(RowPolicy):
 
 def _check_leaves(where: str, env_spec: EnvSpec, shape: tuple[int, ...], env_type: str, is_integer: bool) -> None:
     hint = f"GymEnv with env_type='{env_type}'"
-    for name, wanted in (("obs", shape), ("action", (1,))):
-        if name not in env_spec or env_spec.leaf(name).shape != wanted:
-            got = f"no '{name}' in the spec" if name not in env_spec else f"'{name}' of shape {env_spec.leaf(name).shape}"
-            raise PolicyError(where, got, f"'{name}' of shape {wanted}", hint)
+    check_reads(env_spec, {"obs": shape, "action": (1,)}, where, hint)
     if (env_spec.leaf("action").dtype.kind in "iu") != is_integer:
         raise PolicyError(
             where, f"'action' of {env_spec.leaf('action').dtype}", "a whole number" if is_integer else "a real number", hint

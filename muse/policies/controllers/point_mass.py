@@ -9,8 +9,7 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.models.model import Model
-from muse.policies.policy import PolicyError
-from muse.policies.row_policy import RowPolicy
+from muse.policies.row_policy import RowPolicy, check_reads
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, has
@@ -42,10 +41,8 @@ class PointMassExpert(RowPolicy):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)
-        for name in ("ego", "target", "action"):
-            if name not in env_spec or env_spec.leaf(name).shape != (2,):
-                got = f"no '{name}' in the spec" if name not in env_spec else f"'{name}' of shape {env_spec.leaf(name).shape}"
-                raise PolicyError("PointMassExpert", got, f"'{name}' of shape (2,)", "an env such as PointMassEnv")
+        shapes = dict.fromkeys(("ego", "target", "action"), (2,))
+        check_reads(env_spec, shapes, "PointMassExpert", "an env such as PointMassEnv")
 
     def get_action(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
         """See `Policy.get_action`. Uses no model."""

@@ -10,8 +10,7 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.models.model import Model
-from muse.policies.policy import PolicyError
-from muse.policies.row_policy import RowPolicy
+from muse.policies.row_policy import RowPolicy, check_reads
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, has
@@ -49,12 +48,8 @@ class BlockPolicy(RowPolicy, ABC):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)
-        for name in (*self.reads, "action"):
-            if name not in env_spec:
-                raise PolicyError(type(self).__name__, f"no '{name}' in the spec", f"'{name}'", f"an env such as {self.env_name}")
-        if env_spec.leaf("action").shape != (3,):
-            got = f"'action' of shape {env_spec.leaf('action').shape}"
-            raise PolicyError(type(self).__name__, got, "'action' of shape (3,)", f"an env such as {self.env_name}")
+        shapes = {**dict.fromkeys(self.reads), "action": (3,)}
+        check_reads(env_spec, shapes, type(self).__name__, f"an env such as {self.env_name}")
         self.speed = float(env_spec.leaf("action").high[0])
         #: Where the middle of the ego can be `(2,)` [px].
         self.low = np.full(2, self.ego_size / 2)

@@ -10,6 +10,7 @@ import numpy as np
 from muse.policies.pymunk.block_policy import HOLD, LET_GO, BlockPolicy
 from muse.policies.pymunk.planning import Box, gap_between, half_extents, next_waypoint
 from muse.utils.abstract import Argument
+from muse.utils.angles import wrap
 
 #: Free way that is kept from blocks that are passed, and in front of a block before it is touched [px].
 _MARGIN = 4.0
@@ -166,7 +167,7 @@ class CarryBlockExpert(PushBlockExpert):
         """Returns the smallest turn `(n,)` [rad] that makes each block look as at its goal."""
         sizes = seen["block_sizes"]
         period = np.where(np.isclose(sizes[:, 0], sizes[:, 1]), math.pi / 2, math.pi)
-        return (seen["goal_block_angles"] - seen["block_angles"] + period / 2) % period - period / 2
+        return wrap(seen["goal_block_angles"] - seen["block_angles"], period)
 
 
 def grown(seen: Seen, ego_size: float) -> list[Box]:

@@ -14,10 +14,10 @@ from muse.policies.robosuite.waypoint_policy import (
     Waypoint,
     WaypointPolicy,
     reachable_turn,
-    wrap,
     yaw_of,
     yaw_of_hand,
 )
+from muse.utils.angles import wrap
 
 HOVER, DESCEND, GRASP, LIFT, CARRY, LOWER, RELEASE = range(7)
 #: Steps in which the fingers close on a thing, or leave it.
@@ -65,7 +65,7 @@ class PickExpert(WaypointPolicy):
                 return CARRY if seen.object[2] > self.free else LIFT
             return self.advance_holding(seen, progress)
         aside = np.linalg.norm(point[:2] - seen.hand[:2])
-        off = abs(wrap(self.grasp_yaw(seen) - yaw_of_hand(seen.hand_quat), 2 * np.pi))
+        off = abs(wrap(self.grasp_yaw(seen) - yaw_of_hand(seen.hand_quat)))
         if phase == HOVER:
             return DESCEND if aside < 0.01 and off < 0.1 else HOVER
         if phase == DESCEND:
@@ -198,5 +198,5 @@ class SquareExpert(PickExpert):
 
     def _turn(self, seen: Seen) -> float:
         """The smallest turn that makes the nut fit the peg [rad]."""
-        turns = (self.TURNS - yaw_of(seen.object[3:7]) + np.pi) % (2 * np.pi) - np.pi
+        turns = wrap(self.TURNS - yaw_of(seen.object[3:7]))
         return float(turns[np.abs(turns).argmin()])

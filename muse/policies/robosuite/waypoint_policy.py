@@ -11,10 +11,10 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.models.model import Model
-from muse.policies.policy import PolicyError
-from muse.policies.row_policy import RowPolicy
+from muse.policies.row_policy import RowPolicy, check_reads
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
+from muse.utils.angles import wrap
 from muse.utils.attrdicts import Batch
 
 #: What an action of 1 asks of the controller in a step: metres along, radians about each axis.
@@ -91,10 +91,7 @@ class WaypointPolicy(RowPolicy, ABC):
             "robot0_eef_pos": (3,), "robot0_eef_quat": (4,), "robot0_gripper_qpos": (2,), "object": (self.object_size,),
             "action": (7,),
         }  # fmt: skip
-        for name, shape in shapes.items():
-            if name not in env_spec or env_spec.leaf(name).shape != shape:
-                got = f"'{name}' of shape {env_spec.leaf(name).shape}" if name in env_spec else f"no '{name}' in the spec"
-                raise PolicyError(type(self).__name__, got, f"'{name}' of shape {shape}", "RobosuiteEnv with the expert's task")
+        check_reads(env_spec, shapes, type(self).__name__, "RobosuiteEnv with the expert's task")
         self._progress: list[Progress] = []
         self._slips: list[tuple[int, np.ndarray]] = []
 
@@ -168,18 +165,13 @@ def pointing_down(yaw: float) -> np.ndarray:
 
 def yaw_of_hand(quat: np.ndarray) -> float:
     """Returns the turn about the vertical of a hand that points down, in [-pi, pi)."""
-    return wrap(2 * np.arctan2(quat[1], quat[0]), 2 * np.pi)
+    return float(wrap(2 * np.arctan2(quat[1], quat[0])))
 
 
 def yaw_of(quat: np.ndarray) -> float:
     """Returns the turn about the vertical of a body that lies flat, in [-pi, pi)."""
     x, y, z, w = quat
     return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
-
-
-def wrap(angle: float, period: float) -> float:
-    """Returns `angle` plus a multiple of `period`, within half a period of 0."""
-    return float((angle + period / 2) % period - period / 2)
 
 
 def reachable_turn(yaw: float, symmetry: float, now: float) -> float:
@@ -189,7 +181,7 @@ def reachable_turn(yaw: float, symmetry: float, now: float) -> float:
     learns from it need not decide anew in every step.
     """
     limit = symmetry / 2 + _TURN_MARGIN
-    turn = now + wrap(yaw - now, symmetry)
+    turn = now + float(wrap(yaw - now, symmetry))
     return turn - np.sign(turn) * symmetry if abs(turn) > limit else turn
 
 

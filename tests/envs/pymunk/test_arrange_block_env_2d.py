@@ -1,14 +1,13 @@
-import importlib.util
-
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_pymunk
 
 from muse.envs.env import make
 from muse.envs.pymunk.arrange_block_env_2d import ArrangeBlockEnv2D
 from muse.testing import check_env
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("pymunk") is None, reason="pymunk is not installed")
+pytestmark = needs_pymunk
 
 
 @pytest.mark.parametrize("params", [d(horizon=10), d(horizon=6, num_blocks=2, imgs=True, img_width=24, use_dense_reward=True)])

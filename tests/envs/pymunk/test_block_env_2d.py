@@ -1,12 +1,13 @@
 """What every world of blocks keeps, tried on the one of pushing."""
 
 import gc
-import importlib.util
 import sys
 
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_pymunk
+from playing import assert_same_rows, check_window
 
 from muse.envs.env import EnvError, default_env_params, make, make_env_spec
 from muse.envs.pymunk.block_env_2d import BlockEnv2D
@@ -16,7 +17,6 @@ from muse.testing import check_env
 from muse.utils.attrdicts import flatten
 from muse.utils.errors import MissingExtraError
 
-has_pymunk = pytest.mark.skipif(importlib.util.find_spec("pymunk") is None, reason="pymunk is not installed")
 CARRY = d(use_goal_angles=True, grab_action_binary=True, grab_one_only=True)
 #: An ego and a block side by side, a goal far away.
 SIDE = d(
@@ -43,15 +43,7 @@ def walk(env, steps, seed=0):
     return [flatten(env.step(d(action=rng.uniform(low, high)[None].astype(np.float32)))[0]) for _ in range(steps)]
 
 
-def assert_same(rows, others):
-    assert len(rows) == len(others)
-    for row, other in zip(rows, others, strict=True):
-        assert set(row) == set(other)
-        for name in row:
-            np.testing.assert_array_equal(row[name], other[name], err_msg=name)
-
-
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize(
     ("params", "presets"),
     [
@@ -85,7 +77,7 @@ def test_without_pymunk_a_reset_says_which_extra(monkeypatch):
         make(PushBlockEnv2D).reset(seed=0)
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize("params", [d(horizon=60, num_blocks=3), CARRY & d(horizon=60)])
 def test_an_episode_begins_again_from_what_was_recorded(params):
     env = make(PushBlockEnv2D, params)
@@ -95,11 +87,11 @@ def test_an_episode_begins_again_from_what_was_recorded(params):
     env.reset(seed=9)
     walk(env, 5)
     again, _ = env.reset(presets, seed=4)
-    assert_same([{name: value[0] for name, value in flatten(again).items()}], [first])
-    assert_same(rows, walk(env, 60))
+    assert_same_rows([{name: value[0] for name, value in flatten(again).items()}], [first])
+    assert_same_rows(rows, walk(env, 60))
 
 
-@has_pymunk
+@needs_pymunk
 def test_a_state_is_restored_in_another_env():
     params = CARRY & d(num_blocks=2, action_noise_prob=0.5)
     env, other = make(PushBlockEnv2D, params), make(PushBlockEnv2D, params)
@@ -110,10 +102,10 @@ def test_a_state_is_restored_in_another_env():
     obs, _ = other.set_state(state)
     seen = flatten(obs)
     assert all(np.array_equal(seen[name], last[name]) for name in env.env_spec.observation_names)
-    assert_same(rows, walk(other, 30, seed=1))
+    assert_same_rows(rows, walk(other, 30, seed=1))
 
 
-@has_pymunk
+@needs_pymunk
 def test_the_ego_moves_by_its_velocity_and_walls_stop_it():
     env = make(PushBlockEnv2D, d(horizon=1000))
     env.reset(SIDE, seed=0)
@@ -126,7 +118,7 @@ def test_the_ego_moves_by_its_velocity_and_walls_stop_it():
     assert run(env, 50, 0, steps=1)["position"][0] < 26
 
 
-@has_pymunk
+@needs_pymunk
 def test_a_block_is_pushed_and_not_through_a_wall():
     env = make(PushBlockEnv2D, d(horizon=1000))
     env.reset(SIDE, seed=0)
@@ -139,7 +131,7 @@ def test_a_block_is_pushed_and_not_through_a_wall():
     np.testing.assert_allclose(run(env, -100, 0, steps=10)["block_positions"], before, atol=0.5)
 
 
-@has_pymunk
+@needs_pymunk
 def test_grabbing_rigidly():
     env = make(PushBlockEnv2D, CARRY & d(horizon=1000))
     start = SIDE & d(block_angles=np.array([0.05]), goal_block_angles=np.zeros(1))
@@ -153,7 +145,7 @@ def test_grabbing_rigidly():
     assert seen["active_constraints"] == 0 and seen["block_positions"][0, 0] - seen["position"][0] > 80
 
 
-@has_pymunk
+@needs_pymunk
 def test_grabbing_on_a_rod_pulls_with_a_force_that_grows():
     def pulled(grab, damping=0.5):
         env = make(PushBlockEnv2D, d(horizon=1000, damping=damping, grab_action_max_force=5000.0))
@@ -164,7 +156,7 @@ def test_grabbing_on_a_rod_pulls_with_a_force_that_grows():
     assert pulled(500) < pulled(50) < 141
 
 
-@has_pymunk
+@needs_pymunk
 def test_a_block_out_of_reach_is_caught_when_the_ego_comes():
     env = make(PushBlockEnv2D, CARRY & d(horizon=1000))
     env.reset(SIDE & d(position=np.array([80.0, 200.0]), goal_block_angles=np.zeros(1)), seed=0)
@@ -172,7 +164,7 @@ def test_a_block_out_of_reach_is_caught_when_the_ego_comes():
     assert run(env, 50, 0, 500, steps=5)["active_constraints"] == 1
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize(("angle", "solved"), [(0.0, True), (np.pi, True), (np.pi / 2, False), (0.3, False)])
 def test_a_pose_counts_as_what_it_looks_like(angle, solved):
     env = make(PushBlockEnv2D, CARRY & d(block_size_lower=[30.0, 60.0], block_size_upper=[30.0, 60.0]))
@@ -182,7 +174,7 @@ def test_a_pose_counts_as_what_it_looks_like(angle, solved):
     assert env.is_success() is solved
 
 
-@has_pymunk
+@needs_pymunk
 def test_success_ends_an_episode_and_the_horizon_truncates_it():
     for done_on_success in (True, False):
         env = make(PushBlockEnv2D, d(horizon=3, done_on_success=done_on_success))
@@ -194,7 +186,7 @@ def test_success_ends_an_episode_and_the_horizon_truncates_it():
     assert ends == [False, False, True] and not env.is_success()
 
 
-@has_pymunk
+@needs_pymunk
 def test_starts_have_room_and_goals_are_away():
     env = make(PushBlockEnv2D, d(num_blocks=3))
     for seed in range(30):
@@ -204,7 +196,7 @@ def test_starts_have_room_and_goals_are_away():
         assert ways.min() >= 80 and not env.is_success()
 
 
-@has_pymunk
+@needs_pymunk
 def test_long_random_play_stays_finite_and_inside():
     env = make(PushBlockEnv2D, d(horizon=10**6, num_blocks=3, done_on_success=False))
     env.reset(seed=0)
@@ -219,7 +211,7 @@ def resident():
         return int(file.read().split()[1]) * 4096 / 2**20
 
 
-@has_pymunk
+@needs_pymunk
 def test_resets_keep_no_memory():
     env = make(PushBlockEnv2D, d(num_blocks=3))
 
@@ -234,7 +226,7 @@ def test_resets_keep_no_memory():
     assert reset(1000) - before < 3
 
 
-@has_pymunk
+@needs_pymunk
 def test_pictures_are_to_scale():
     env = make(PushBlockEnv2D)
     env.reset(SIDE & d(goal_block_positions=np.array([[300.0, 320.0]])), seed=0)
@@ -275,7 +267,7 @@ def test_wrong_options(params, message):
     assert str(error.value).startswith(message)
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize(
     ("presets", "message"),
     [
@@ -292,21 +284,12 @@ def test_wrong_presets(presets, message):
         make(PushBlockEnv2D).reset(presets, seed=0)
 
 
-@has_pymunk
+@needs_pymunk
 def test_no_room():
     with pytest.raises(EnvError, match="no room"):
         make(PushBlockEnv2D, d(num_blocks=40)).reset(seed=0)
 
 
-@has_pymunk
+@needs_pymunk
 def test_window(monkeypatch):
-    pygame = pytest.importorskip("pygame")
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    env = make(PushBlockEnv2D, d(render=True))
-    env.reset(seed=0)
-    env.step(act(1, 0))
-    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
-    np.testing.assert_array_equal(shown, env.render())
-    env.close()
-    env.close()
-    assert pygame.display.get_surface() is None
+    check_window(make(PushBlockEnv2D, d(render=True)), act(1, 0), monkeypatch)

@@ -1,11 +1,11 @@
 """What the recipes of all worlds of blocks keep."""
 
 import gc
-import importlib.util
 
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_pymunk
 
 from configs.helpers import load_base_config
 from muse.envs.env import make_env_spec
@@ -13,7 +13,7 @@ from muse.testing import check_env
 from muse.utils.abstract import build
 from muse.utils.attrdicts import flatten
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("pymunk") is None, reason="pymunk is not installed")
+pytestmark = needs_pymunk
 WORLDS = ("push_block", "carry_block", "maze", "bottlenecks", "stack_blocks", "arrange_blocks", "slider")
 
 

@@ -1,8 +1,7 @@
-import importlib.util
-
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_pymunk
 
 from muse.envs.env import EnvError, default_env_params, make, make_env_spec
 from muse.envs.pymunk.maze_navigation_envs import (
@@ -15,7 +14,6 @@ from muse.testing import check_env
 from muse.utils.attrdicts import flatten
 from muse.utils.maze import EAST, NORTH, SOUTH, WEST, Maze
 
-has_pymunk = pytest.mark.skipif(importlib.util.find_spec("pymunk") is None, reason="pymunk is not installed")
 OPEN = Maze.make_empty(5, 5).cells
 
 
@@ -23,7 +21,7 @@ def act(x, y):
     return d(action=np.array([[x, y, 0.0]], np.float32))
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize(
     ("cls", "params", "presets"),
     [
@@ -47,7 +45,7 @@ def test_the_spec():
         make(MazeEnv2D, {}, make_env_spec(NavigationBlockEnv2D))
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize("cls", [NavigationBlockEnv2D, BottleneckNavigationBlockEnv2D])
 def test_starts_have_room_and_a_way(cls):
     env = make(cls, d())
@@ -60,7 +58,7 @@ def test_starts_have_room_and_a_way(cls):
     assert len(mazes) > 20
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize("cls", [NavigationBlockEnv2D, BottleneckNavigationBlockEnv2D])
 def test_an_episode_begins_again_from_what_was_recorded(cls):
     env = make(cls, d())
@@ -76,7 +74,7 @@ def test_an_episode_begins_again_from_what_was_recorded(cls):
     np.testing.assert_array_equal(rows, others)
 
 
-@has_pymunk
+@needs_pymunk
 def test_walls_are_where_the_maze_says():
     maze = Maze.make_empty(5, 5)
     maze.set_wall((1, 2), EAST, True)
@@ -93,7 +91,7 @@ def test_walls_are_where_the_maze_says():
     assert abs(go(120.0) - 380) < 0.5
 
 
-@has_pymunk
+@needs_pymunk
 def test_the_goal_ends_an_episode_and_the_dense_reward_is_the_way_there():
     maze = Maze.make_empty(5, 5)
     for y in range(4):
@@ -137,7 +135,7 @@ def test_wrong_options(params, message):
         make(NavigationBlockEnv2D, params)
 
 
-@has_pymunk
+@needs_pymunk
 def test_wrong_mazes():
     env = make(NavigationBlockEnv2D)
     wrong = OPEN.copy()

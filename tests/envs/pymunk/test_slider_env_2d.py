@@ -1,14 +1,12 @@
-import importlib.util
-
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_pymunk
 
 from muse.envs.env import EnvError, default_env_params, make
 from muse.envs.pymunk.slider_env_2d import SliderBlockEnv2D
 from muse.testing import check_env
 
-has_pymunk = pytest.mark.skipif(importlib.util.find_spec("pymunk") is None, reason="pymunk is not installed")
 #: Below the first block, and left of it.
 BELOW, LEFT = np.array([160.0, 55.0]), np.array([110.0, 108.0])
 START = d(
@@ -26,7 +24,7 @@ def run(env, x, y, steps):
     return {name: value[0] for name, value in obs.items()}
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize(
     ("params", "presets"),
     [(d(horizon=12), [START]), (d(horizon=8, num_blocks=1, imgs=True, img_width=24, use_dense_reward=True), [])],
@@ -35,7 +33,7 @@ def test_contract(params, presets):
     check_env(SliderBlockEnv2D, params, presets=presets, steps=15)
 
 
-@has_pymunk
+@needs_pymunk
 def test_a_block_slides_along_its_groove_alone_and_to_its_end():
     env = make(SliderBlockEnv2D, d(horizon=1000))
     env.reset(START, seed=0)
@@ -48,7 +46,7 @@ def test_a_block_slides_along_its_groove_alone_and_to_its_end():
     assert abs(seen["block_angles"][0]) < 1e-3 and seen["position"][0] < 202
 
 
-@has_pymunk
+@needs_pymunk
 def test_it_is_solved_when_every_block_is_at_its_goal():
     env = make(SliderBlockEnv2D, d(horizon=1000))
     start = START & d(position=LEFT, goal_block_positions=np.array([[230.0, 100.0], [300.0, 240.0]]))
@@ -61,7 +59,7 @@ def test_it_is_solved_when_every_block_is_at_its_goal():
     assert not env.is_success()
 
 
-@has_pymunk
+@needs_pymunk
 def test_starts_and_goals_are_in_their_grooves_and_apart():
     env = make(SliderBlockEnv2D)
     ways = []
@@ -75,7 +73,7 @@ def test_starts_and_goals_are_in_their_grooves_and_apart():
     assert np.min(ways) >= 40 and np.max(ways) > 120
 
 
-@has_pymunk
+@needs_pymunk
 def test_an_episode_begins_again_from_what_was_recorded():
     env = make(SliderBlockEnv2D)
 
@@ -105,7 +103,7 @@ def test_wrong_options():
             make(SliderBlockEnv2D, params)
 
 
-@has_pymunk
+@needs_pymunk
 def test_a_block_beside_its_groove():
     with pytest.raises(EnvError, match=r"'block_positions': block 0 at \[160.0, 130.0\]; expected on its groove"):
         make(SliderBlockEnv2D).reset(START & d(block_positions=np.array([[160.0, 130.0], [300.0, 240.0]])), seed=0)

@@ -1,15 +1,13 @@
-import importlib.util
-
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_pymunk
 
 from muse.envs.env import EnvError, default_env_params, make
 from muse.envs.pymunk.stack_block_env_2d import StackBlockEnv2D
 from muse.testing import check_env
 from muse.utils.attrdicts import flatten
 
-has_pymunk = pytest.mark.skipif(importlib.util.find_spec("pymunk") is None, reason="pymunk is not installed")
 SIZES = np.array([[50.0, 40.0], [40.0, 30.0]])
 #: The second block stands on the first one, where both belong.
 TOWER = d(
@@ -29,7 +27,7 @@ def run(env, x, y, grab, steps):
     return {name: value[0] for name, value in flatten(obs).items()}
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize(
     ("params", "presets"),
     [
@@ -42,7 +40,7 @@ def test_contract(params, presets):
     check_env(StackBlockEnv2D, params, presets=presets, steps=15)
 
 
-@has_pymunk
+@needs_pymunk
 def test_starts_stand_still_and_the_place_of_the_tower_is_free():
     env = make(StackBlockEnv2D, d(num_blocks=3))
     for seed in range(20):
@@ -55,7 +53,7 @@ def test_starts_stand_still_and_the_place_of_the_tower_is_free():
         assert (np.abs(first["block_positions"][:, 0] - tower) >= (widths + widths.max()) / 2 + 11.9).all()
 
 
-@has_pymunk
+@needs_pymunk
 def test_a_tower_that_stands_is_solved_and_one_that_is_held_is_not():
     env = make(StackBlockEnv2D)
     env.reset(TOWER, seed=0)
@@ -71,7 +69,7 @@ def test_a_tower_that_stands_is_solved_and_one_that_is_held_is_not():
         assert not env.is_success()
 
 
-@has_pymunk
+@needs_pymunk
 def test_a_falling_block_is_not_at_rest():
     env = make(StackBlockEnv2D)
     env.reset(TOWER & d(block_positions=np.array([[200.0, 20.0], [200.0, 66.0]])), seed=0)
@@ -81,7 +79,7 @@ def test_a_falling_block_is_not_at_rest():
     assert env.is_success()
 
 
-@has_pymunk
+@needs_pymunk
 def test_the_ego_hovers_and_carries():
     env = make(StackBlockEnv2D, d(done_on_success=False))
     env.reset(TOWER & d(position=np.array([203.0, 86.0])), seed=0)
@@ -93,7 +91,7 @@ def test_the_ego_hovers_and_carries():
     assert seen["block_positions"][1, 1] < 56 and abs(seen["position"][1] - 236) < 2
 
 
-@has_pymunk
+@needs_pymunk
 def test_an_episode_begins_again_from_what_was_recorded():
     env = make(StackBlockEnv2D)
 
@@ -113,7 +111,7 @@ def test_an_episode_begins_again_from_what_was_recorded():
     np.testing.assert_array_equal(rows, others)
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize(
     ("params", "message"), [(d(num_blocks=8), "no room for 9 things"), (d(grid_size=[400.0, 120.0]), "no room for the ego")]
 )

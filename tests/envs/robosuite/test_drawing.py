@@ -1,22 +1,21 @@
 """Pictures beside robosuite's own, of several envs in a process, and over many resets."""
 
 import gc
-import importlib.util
 import sys
 
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_drawing, needs_robosuite
 
 from muse.envs.env import EnvError, default_env_params, make
 from muse.envs.robosuite import drawing
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.experiments.provenance import env_fingerprint, fingerprint_differences
-from muse.utils.graphics import graphics
 
 pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, reason="robosuite is not installed"),
-    pytest.mark.skipif(graphics() == "disable", reason="no off-screen graphics: apt-get install libosmesa6"),
+    needs_robosuite,
+    needs_drawing,
 ]
 PICTURES = d(imgs=True, ego_imgs=True, num_steps=500)
 
@@ -130,7 +129,7 @@ def test_envs_in_one_process_draw_what_they_draw_alone(square, lift):
 
 def test_there_is_one_context(square, lift, monkeypatch):
     square.render()
-    monkeypatch.setattr(drawing.Canvas, "__init__", None)
+    monkeypatch.setattr(drawing.GraphicsContext, "__init__", None)
     lift.close()
     lift.render()
 
@@ -187,7 +186,7 @@ def test_closed_graphics_keep_no_memory(lift):
 
 def test_graphics_that_do_not_work_say_what_to_install(square, monkeypatch):
     square._camera.close()
-    monkeypatch.setattr(drawing.Canvas, "_of_process", None)
+    monkeypatch.setattr(drawing.GraphicsContext, "_of_process", None)
     monkeypatch.setenv("MUJOCO_GL", "egl")
     monkeypatch.setenv("PYOPENGL_PLATFORM", "nonsense")
     monkeypatch.delitem(sys.modules, "mujoco.egl", raising=False)

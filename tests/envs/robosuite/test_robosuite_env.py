@@ -1,11 +1,12 @@
 """RobosuiteEnv against its contract, against robosuite's own step, and against independent geometry."""
 
-import importlib.util
 import sys
 
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_drawing, needs_robosuite
+from playing import assert_same_rows
 
 from muse.envs.env import EnvError, default_env_params, make, make_env_spec
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
@@ -15,10 +16,8 @@ from muse.envs.robosuite.tasks import TASKS
 from muse.testing import check_env
 from muse.utils.attrdicts import flatten
 from muse.utils.errors import MissingExtraError
-from muse.utils.graphics import graphics
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, reason="robosuite is not installed")
-draws = pytest.mark.skipif(graphics() == "disable", reason="no off-screen graphics: apt-get install libosmesa6")
+pytestmark = needs_robosuite
 
 #: Down, then aside with the gripper closing.
 ACTIONS = [
@@ -40,14 +39,6 @@ def play(env, steps, begin=0):
         obs, _, done = env.step(d(action=ACTIONS[t // 5 % 2]))
         rows.append({**flatten(obs), "done": done})
     return rows
-
-
-def assert_same_rows(a, b):
-    assert len(a) == len(b)
-    for one, other in zip(a, b, strict=True):
-        assert set(one) == set(other)
-        for name in one:
-            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 def check_task(name):
@@ -247,7 +238,7 @@ def test_more_of_the_robot_and_objects_one_by_one():
     env.close()
 
 
-@draws
+@needs_drawing
 def test_pictures_show_the_scene():
     env = make(RobosuiteEnv, d(imgs=True, ego_imgs=True, img_width=64, img_height=48, render_size=96))
     obs, _ = env.reset(seed=0)

@@ -1,12 +1,11 @@
 """The experts of worlds of blocks: their geometry, and that they solve what they are for."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
 from hypothesis import given
 from hypothesis import strategies as st
+from needs import needs_pymunk
 
 from configs.helpers import load_base_config
 from muse.envs.env import make_env_spec
@@ -17,7 +16,6 @@ from muse.policies.pymunk.push_block import CarryBlockExpert
 from muse.rollouts.loop import rollout
 from muse.utils.abstract import build
 
-has_pymunk = pytest.mark.skipif(importlib.util.find_spec("pymunk") is None, reason="pymunk is not installed")
 #: World -> its expert, by their recipes.
 WORLDS = {
     name: f"{name}_expert"
@@ -64,7 +62,7 @@ def test_the_upright_box_around_a_block(angle, width, height):
     np.testing.assert_allclose(half_extents(np.array([width, height]), angle), corners.max(0), atol=1e-6)
 
 
-@has_pymunk
+@needs_pymunk
 @given(st.tuples(st.floats(-80, 80), st.floats(-80, 80)), st.floats(-4, 4))
 def test_gaps_are_those_of_pymunk(offset, angle):
     import pymunk
@@ -94,7 +92,7 @@ def assemble(world, **options):
     return build(env_group, spec, where="env"), build({**policy_group, **options}, spec, where="policy")
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.parametrize("world", WORLDS)
 def test_an_expert_solves_its_world(world):
     for options, episodes in (({"action_noise_std": 0.0}, 10), ({"action_noise_std": 0.2}, 6)):
@@ -103,7 +101,7 @@ def test_an_expert_solves_its_world(world):
         assert np.mean(solved) > 0.8
 
 
-@has_pymunk
+@needs_pymunk
 @pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 def test_an_expert_solves_nearly_all_resets(world):

@@ -1,23 +1,22 @@
 """The experts of robosuite's tasks: their geometry, and that they solve what they are for."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
 from hypothesis import given
 from hypothesis import strategies as st
+from needs import needs_robosuite
 
 from muse.envs.env import make, make_env_spec
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.vector_env import VectorEnv
 from muse.policies.policy import PolicyError
 from muse.policies.robosuite.experts import CanExpert, LiftExpert, SquareExpert
-from muse.policies.robosuite.waypoint_policy import pointing_down, reachable_turn, turn_to, wrap, yaw_of, yaw_of_hand
+from muse.policies.robosuite.waypoint_policy import pointing_down, reachable_turn, turn_to, yaw_of, yaw_of_hand
 from muse.rollouts.evaluation import evaluate
 from muse.rollouts.loop import rollout
+from muse.utils.angles import wrap
 
-has_robosuite = pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, reason="robosuite is not installed")
 EXPERTS = {"NutAssemblySquare": SquareExpert, "Lift": LiftExpert, "PickPlaceCan": CanExpert}
 angles = st.floats(-7, 7)
 directions = st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: np.linalg.norm(q) > 0.1)
@@ -54,7 +53,7 @@ def test_an_expert_of_another_task_says_so():
         LiftExpert(d(), make_env_spec(RobosuiteEnv, d()))
 
 
-@has_robosuite
+@needs_robosuite
 @pytest.mark.parametrize("task", EXPERTS)
 def test_an_expert_solves_its_task_and_recovers(task):
     env = make(RobosuiteEnv, d(env_name=task))
@@ -65,7 +64,7 @@ def test_an_expert_solves_its_task_and_recovers(task):
     env.close()
 
 
-@has_robosuite
+@needs_robosuite
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("task", EXPERTS)

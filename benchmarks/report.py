@@ -18,6 +18,7 @@ import torch
 from timing import Timing
 
 import muse
+from muse.utils.machine import cpu_name
 
 _UNITS = {"us": 1e6, "ms": 1e3, "s": 1.0}
 
@@ -144,16 +145,6 @@ def describe_machine(page: Page, seconds: float) -> list[str]:
         f"Versions: Muse {muse.__version__}, Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, gymnasium {gymnasium.__version__}{versions}",
         f"Date: {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, took {seconds:.0f} s",
     ]
-
-
-def cpu_name() -> str:
-    """Returns what the processor calls itself."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def write(folder: Path, page: Page, rows: Sequence[Row], seconds: float) -> None:

@@ -24,7 +24,6 @@ from typing import Any
 # Before torch: its threads would else spin while the simulators want the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import report
 import script
 import torch
 
@@ -34,6 +33,7 @@ from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.rollouts.evaluation import Evaluation, evaluate, wilson_interval
 from muse.utils.errors import MuseError
 from muse.utils.files import atomic_write
+from muse.utils.machine import cpu_name
 from muse.utils.progress import Progress, format_success
 
 EPISODES, SEED = 100, 0
@@ -175,7 +175,7 @@ def train_minutes(folder: Path) -> float:
 
 
 def _device() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{report.cpu_name()}, {torch.get_num_threads()} cores"
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{cpu_name()}, {torch.get_num_threads()} cores"
 
 
 def read_results() -> list[Result]:

@@ -38,6 +38,17 @@ def get_script_parser(**kwargs: Any) -> argparse.ArgumentParser:
     return ScriptParser(**kwargs)
 
 
+def find_configs(pattern: str) -> list[str]:
+    """Returns the paths of the config files that match a pattern, sorted, as `load_base_config` takes them.
+
+    Args:
+        pattern: `cfgs/env/*.py`: under the current directory and, of `cfgs/...`, in the installed package too.
+    """
+    from configs.sources import find_files
+
+    return find_files(pattern)
+
+
 def load_base_config(
     config: str | os.PathLike[str], args: Sequence[str], reads: Iterable[str] | None = None
 ) -> tuple[Any, ConfigRoot]:

@@ -33,6 +33,15 @@ def find_file(path: str) -> Path | None:
     return None
 
 
+def find_files(pattern: str) -> list[str]:
+    """Returns the paths that `find_file` finds and that match a pattern (`cfgs/env/*.py`), sorted; `__init__.py` is none."""
+    found = {file.as_posix() for file in Path().glob(pattern)}
+    if pattern.startswith("cfgs/"):
+        for root in _installed_cfgs():
+            found |= {(Path("cfgs") / file.relative_to(root)).as_posix() for file in root.glob(pattern[len("cfgs/") :])}
+    return sorted(path for path in found if not path.endswith("__init__.py"))
+
+
 def load_file(path: str, where: str = "") -> tuple[Any, str]:
     """Runs a config file.
 

@@ -85,6 +85,16 @@ class Env(BaseClass, ABC):
         return cls.cosmetic_params
 
     @classmethod
+    def get_time_limit(cls, params: Mapping[str, Any]) -> int | None:
+        """Returns the number of steps after which an episode is cut, None where it is not, or where that is not known.
+
+        Args:
+            params: Options, defaults filled in. The limit is called `horizon`, `num_steps` or `max_steps`, unless a class says more.
+        """
+        limit = next((params[name] for name in ("horizon", "num_steps", "max_steps") if params.get(name)), None)
+        return limit if isinstance(limit, int) else None
+
+    @classmethod
     def get_start(cls, params: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any] | None:
         """Returns the presets with which a recorded episode begins again, None where an env cannot be put there.
 

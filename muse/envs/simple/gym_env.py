@@ -88,6 +88,12 @@ class GymEnv(Env):
             output_observation_names=["reward", "truncated"],
         )
 
+    @classmethod
+    def get_time_limit(cls, params: Mapping[str, Any]) -> int | None:
+        """Returns the limit that Gymnasium's registry says, unless `env_kwargs` has another."""
+        known = gymnasium.registry.get(params["env_type"].rpartition(":")[2])
+        return params["env_kwargs"].get("max_episode_steps", None if known is None else known.max_episode_steps)
+
     def reset(self, presets: Mapping[str, Any] | None = None, seed: int | None = None) -> tuple[AttrDict, AttrDict]:
         """Starts an episode; see `Env.reset`. Presets are handed to Gymnasium as the options of its reset."""
         options = read_presets(presets, self.preset_names, "GymEnv.reset")

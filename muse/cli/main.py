@@ -22,6 +22,7 @@ VERBS = {
     "convert": ("muse.cli.convert", "convert a dataset from or to another project's form, with a report of every name"),
     "replay": ("muse.cli.replay", "replay a dataset's actions in its environment: does it still lead where it led"),
     "data": ("muse.cli.data.main", "look at datasets, check them and rework them: muse data info, check, plot, video, split ..."),
+    "envs": ("muse.cli.envs.main", "list the worlds that there are; of one, its tables, options, picture and speed"),
     "doctor": ("muse.cli.doctor", "print versions and devices, what works here, and how to mend what does not"),
 }
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from muse.cli.envs.worlds import World, assemble_expert
-from muse.envs.env import make
+from muse.envs.env import Env, make
 from muse.rollouts.loop import rollout
 from muse.utils.attrdicts import flatten, nest
+from muse.utils.files import atomic_write
 from muse.utils.video import VideoError, check_frame
 
 #: How many random actions are drawn beforehand, so that drawing them takes no time of the steps.
 _ACTIONS = 256
+#: Colours of a picture for a page.
+_COLOURS = 64
 
 
 def measure_speed(world: World, runs: int = 5, seconds: float = 0.5, seed: int = 0) -> float:
@@ -41,7 +48,7 @@ def measure_speed(world: World, runs: int = 5, seconds: float = 0.5, seed: int =
         env.close()
 
 
-def _run(env, actions, seconds: float) -> float:
+def _run(env: Env, actions: Sequence[Any], seconds: float) -> float:
     count, spent = 0, 0.0
     while spent < seconds:
         begin = time.perf_counter()
@@ -51,6 +58,29 @@ def _run(env, actions, seconds: float) -> float:
         if done.all():
             env.reset()
     return count / spent
+
+
+def save_picture(picture: np.ndarray, path: str | os.PathLike[str], size: int = 0) -> None:
+    """Writes a picture `(Y, X, 3)` uint8, in the form that the ending of its name says.
+
+    Args:
+        size: Makes it no larger than this [px], and gives it a palette of 64 colours, for a page; 0 leaves it as it is.
+
+    Raises:
+        VideoError: For an ending that is none of a picture.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    if size:
+        image.thumbnail((size, size), Image.Resampling.LANCZOS)
+        image = image.quantize(_COLOURS, dither=Image.Dither.NONE)
+    Image.init()
+    suffix = Path(path).suffix.lower()
+    if Image.EXTENSION.get(suffix) not in Image.SAVE:
+        raise VideoError(str(path), f"no form of pictures '{suffix}'", "a name that ends in .png")
+    with atomic_write(path) as file:
+        image.save(file, Image.EXTENSION[suffix], **({"optimize": True} if size else {}))
 
 
 def take_picture(world: World, seed: int = 0, at: float = 0.4) -> np.ndarray:

@@ -158,6 +158,36 @@ def find_experiment(world: World) -> str:
     return ""
 
 
+def collect_words(world: World, experiment: str) -> list[str]:
+    """Returns what to type to collect demonstrations of a world that has an expert.
+
+    Args:
+        experiment: The recipe that is to learn from them; empty for none.
+    """
+    file = f"data/worlds/{world.name}.npz"
+    if experiment:
+        file = load_base_config(experiment, [])[0]["dataset_train"]["file"]
+    # Of any other recipe, only what is not replaced here counts: nothing.
+    recipe = [experiment] if experiment else ["cfgs/exp_point_mass/bc_rnn.py", "%env_train", world.recipe]
+    return [
+        "muse",
+        "collect",
+        "--max_eps",
+        "200",
+        "--only_successful",
+        "--save_file",
+        str(file),
+        *recipe,
+        "%policy",
+        world.expert,
+    ]
+
+
+def train_words(experiment: str) -> list[str]:
+    """Returns what to type to train by a recipe."""
+    return ["muse", "goal_train", "--no_wandb", experiment]
+
+
 def assemble_expert(world: World, num_envs: int = 1) -> Experiment:
     """Returns a world with the policy that demonstrates it; without a policy where there is none.
 

@@ -1,0 +1,173 @@
+"""What is said of a world, as rows, and rows as tables: for a terminal and for a page."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from muse.cli.envs.worlds import World
+from muse.envs.env import Env, default_env_params
+from muse.specs import EnvSpec, Leaf
+
+Row = Sequence[str]
+#: Head of the tables of a spec.
+SPEC_HEAD = ("name", "shape", "type", "limits", "unit", "meaning")
+#: Roles in the order in which they are shown, and what they are called.
+ROLES = {
+    "observation": "observations", "goal": "goals", "param": "params, known at reset", "action": "actions",
+    "output_observation": "outputs of a step", "final": "finals, known at the end", "": "recorded besides",
+}  # fmt: skip
+#: What stands for infinity in spaces of Gymnasium: the largest float32.
+_HUGE = 1e30
+#: A last column that would be narrower stands below its row instead.
+_NARROW = 24
+#: Sections of a docstring that are for programmers.
+_SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields|Example|Examples):$", re.MULTILINE)
+
+
+def spec_rows(spec: EnvSpec) -> dict[str, list[Row]]:
+    """Returns a row of each name, by role: name, shape, type, limits, unit, meaning."""
+    rows: dict[str, list[Row]] = {}
+    for role in ROLES:
+        leaves = [leaf for leaf in map(spec.leaf, spec.all_names) if leaf.role == role]
+        if leaves:
+            rows[role] = [
+                (
+                    leaf.name,
+                    " ".join(map(str, leaf.shape)) or "-",
+                    str(leaf.dtype),
+                    describe_limits(leaf),
+                    leaf.unit,
+                    leaf.description,
+                )
+                for leaf in leaves
+            ]
+    return rows
+
+
+def describe_limits(leaf: Leaf) -> str:
+    """Returns the limits of a name in words, empty where there are none; of many elements that differ the widest."""
+    low, high = leaf.low.reshape(-1), leaf.high.reshape(-1)
+    has_low, has_high = bool(np.any(low > -_HUGE)), bool(np.any(high < _HUGE))
+    if not leaf.size or leaf.dtype == np.bool_ or not (has_low or has_high):
+        return ""
+    ends = [_describe(low), _describe(high)]
+    if has_low and has_high:
+        return f"{ends[0]} to {ends[1]}"
+    return f"from {ends[0]}" if has_low else f"up to {ends[1]}"
+
+
+def _describe(limit: np.ndarray) -> str:
+    finite = limit[np.abs(limit) < _HUGE]
+    if (limit == limit[0]).all():
+        return f"{limit[0]:g}"
+    if len(limit) > 4 and len(finite):
+        return f"{finite[np.argmax(np.abs(finite))]:g}"
+    return ", ".join("inf" if value >= _HUGE else "-inf" if value <= -_HUGE else f"{value:g}" for value in limit)
+
+
+def option_rows(world: World) -> list[Row]:
+    """Returns a row of each option: its name, its value in this world, what it does."""
+    defaults = default_env_params(world.cls)
+    rows = []
+    for name, argument in world.cls.get_predefined_arguments().items():
+        text, value = argument.help, world.options.get(name, argument.default)
+        text += f" [{argument.unit}]" if argument.unit else ""
+        text += f"; one of {', '.join(map(str, argument.choices))}" if argument.choices else ""
+        if name in defaults and value != defaults[name]:
+            text += f" (default: {show(defaults[name])})"
+        rows.append((name, show(value), text))
+    return rows
+
+
+def changed_options(world: World) -> dict[str, str]:
+    """Returns the options that a world's recipe sets, by name, where they differ from those of its class."""
+    defaults = default_env_params(world.cls)
+    return {name: show(value) for name, value in world.options.items() if name in defaults and value != defaults[name]}
+
+
+def show(value: Any) -> str:
+    """Returns an option's value, short."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(show, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {show(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, str):
+        return value or "''"
+    return getattr(value, "__qualname__", None) or str(value)
+
+
+def class_texts(cls: type[Env]) -> list[tuple[type[Env], list[str]]]:
+    """Returns what an environment's class says of itself, and each class between it and `Env` after it: paragraphs.
+
+    Sections for programmers are left out. A paragraph that begins with four spaces is meant to stay as it is.
+    """
+    texts = []
+    for one in cls.__mro__:
+        if issubclass(one, Env) and one is not Env and one.__dict__.get("__doc__"):
+            text = inspect.cleandoc(one.__doc__ or "")
+            section = _SECTION.search(text)
+            paragraphs = (text[: section.start()] if section else text).strip("\n").split("\n\n")
+            texts.append((one, [paragraph.rstrip() for paragraph in paragraphs if paragraph.strip()]))
+    return texts
+
+
+def wrapped(paragraph: str, width: int, indent: str = "") -> list[str]:
+    """Returns the lines of a paragraph, of which those of a list or a block stay apart."""
+    lines: list[str] = []
+    for line in paragraph.splitlines():
+        if lines and not line.startswith((" ", "* ", "- ")) and not lines[-1].startswith(" "):
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    found = []
+    for line in lines:
+        deeper = indent + " " * (2 if line.startswith(("* ", "- ")) else len(line) - len(line.lstrip()))
+        found += textwrap.wrap(line, max(width, 40), initial_indent=indent, subsequent_indent=deeper) or [""]
+    return found
+
+
+def text_table(groups: Mapping[str, Sequence[Row]], width: int, left: Sequence[int] | None = None) -> Iterator[str]:
+    """Yields the lines of rows in groups, each below its title, with columns aligned over all of them.
+
+    Args:
+        groups: Rows by title; an empty title is left out.
+        width: Columns of the terminal. The last column is wrapped, or stands below where there is no room beside.
+        left: Columns that are aligned to the left; all when None.
+    """
+    rows = [row for group in groups.values() for row in group]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    used = sum(2 + one for one in widths[:-1] if one)
+    room = width - used - 4
+    is_below = room < min(_NARROW, widths[-1])
+    for title, group in groups.items():
+        if title:
+            yield title
+        for row in group:
+            cells = [
+                f"{cell:<{one}}" if left is None or i in left else f"{cell:>{one}}"
+                for i, (cell, one) in enumerate(zip(row[:-1], widths[:-1], strict=True))
+                if one
+            ]
+            line = "  " + "  ".join(cells)
+            if is_below:
+                yield line.rstrip()
+                yield from textwrap.wrap(row[-1], max(width - 6, 40), initial_indent=" " * 6, subsequent_indent=" " * 6)
+            else:
+                beside = textwrap.wrap(row[-1], room) or [""]
+                yield f"{line}  {beside[0]}".rstrip()
+                yield from (" " * (used + 2) + more for more in beside[1:])
+
+
+def markdown_table(head: Row, rows: Sequence[Row]) -> list[str]:
+    """Returns the lines of a table of Markdown; columns without a text are left out."""
+    shown = [i for i in range(len(head)) if any(row[i] for row in rows)]
+    lines = [[head[i] for i in shown], ["---"] * len(shown), *([row[i] for i in shown] for row in rows)]
+    return ["| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in line) + " |" for line in lines]

@@ -11,8 +11,8 @@ from muse.cli.common import make_parser, run
 from muse.cli.envs.measuring import measure_speed, save_picture, take_picture
 from muse.cli.envs.page import write_page
 from muse.cli.envs.results import RESULTS
-from muse.cli.envs.tables import ROLES, SPEC_HEAD, class_texts, option_rows, spec_rows, text_table, wrapped
-from muse.cli.envs.worlds import World, collect_words, find_experiment, find_worlds, load_world, train_words
+from muse.cli.envs.tables import ROLES, SPEC_HEAD, class_texts, option_rows, paragraphs_of, spec_rows, text_table, wrapped
+from muse.cli.envs.worlds import World, commands_of, find_experiment, find_worlds, load_world
 from muse.experiments.logger import logging_to
 from muse.utils.errors import OptionError
 from muse.utils.machine import machine_name
@@ -80,7 +80,7 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
             save_picture(take_picture(world, args.seed, args.at), args.picture)
             print(f"picture  {args.picture}")
         if args.speed:
-            print(f"speed    {measure_speed(world):,.0f} steps/s, resets apart, on this machine: {machine_name()}")
+            print(f"speed    {measure_speed(world):,.0f} steps in a second of processor time, resets apart ({machine_name()})")
         if not (args.picture or args.speed):
             print("\n".join(world_lines(world, width, is_changed=bool(unknown))))
     return 0
@@ -96,15 +96,11 @@ def list_lines(worlds: Sequence[World], width: int) -> Iterator[str]:
             str(world.time_limit or ""),
             "" if world.need is None else world.need.name + (", missing" if world.need.missing else ""),
             "yes" if world.expert else "no",
-            "",
+            world.summary,
         )
         for world in worlds
     ]
-    lines = list(text_table({"": [head, *rows]}, width, left=(0, 1, 3, 4)))
-    yield lines[0]
-    for world, line in zip(worlds, lines[1:], strict=True):
-        yield line
-        yield from wrapped(world.summary, width, " " * 6)
+    yield from text_table(head, {"": rows}, width, right=(2,), below=True)
     yield ""
     yield "  recipes: cfgs/env/<world>.py; experts: cfgs/policy/<world>_expert.py; all of one: muse envs <world>"
     missing = {world.need.name: world.need.command for world in worlds if world.need is not None and world.need.missing}
@@ -119,7 +115,7 @@ def world_lines(world: World, width: int, is_changed: bool = False) -> Iterator[
         is_changed: Its options are not those of its recipe: nothing is said of other recipes.
     """
     yield f"{world.name}: {world.cls.__name__}"
-    for paragraph in world.description.split("\n\n") if world.description else ():
+    for paragraph in paragraphs_of(world.description):
         yield from wrapped(paragraph, width, "  ")
     yield ""
     facts = [("recipe", world.recipe), ("class", f"{world.cls.__module__}.{world.cls.__qualname__}")]
@@ -129,12 +125,11 @@ def world_lines(world: World, width: int, is_changed: bool = False) -> Iterator[
         state = f"missing: {world.need.command}" if world.need.missing else "installed"
         facts.append(("extra", f"{world.need.name}, {state}"))
     facts.append(("expert", world.expert or "none"))
-    experiment = "" if is_changed else find_experiment(world)
-    if world.expert and not is_changed:
-        facts.append(("collect", " ".join(collect_words(world, experiment))))
-    if experiment:
-        facts.append(("train", " ".join(train_words(experiment))))
-    yield from (f"  {label:<8} {text}" for label, text in facts)
+    if not is_changed:
+        experiment = find_experiment(world)
+        facts += [("learnt by", experiment)] if experiment else []
+        facts += [(words[1].removeprefix("goal_"), " ".join(words)) for words in commands_of(world, experiment)]
+    yield from (f"  {label:<10} {text}" for label, text in facts)
     for cls, paragraphs in class_texts(world.cls):
         yield ""
         yield f"{cls.__name__}:"
@@ -142,6 +137,6 @@ def world_lines(world: World, width: int, is_changed: bool = False) -> Iterator[
             yield from ["", *wrapped(paragraph, width, "  ")][i == 0 :]
     yield ""
     rows = spec_rows(world.make_spec())
-    yield from text_table({"": [SPEC_HEAD], **{f"\n{ROLES[role]}": group for role, group in rows.items()}}, width)
+    yield from text_table(SPEC_HEAD, {f"\n{ROLES[role]}": group for role, group in rows.items()}, width)
     yield ""
-    yield from text_table({"options": option_rows(world)}, width)
+    yield from text_table((), {"options": option_rows(world)}, width)

@@ -8,8 +8,8 @@ from typing import Any
 
 from muse.cli.envs.measuring import save_picture, take_picture
 from muse.cli.envs.results import read_results
-from muse.cli.envs.tables import ROLES, SPEC_HEAD, changed_options, class_texts, markdown_table, spec_rows
-from muse.cli.envs.worlds import World, collect_words, find_experiment, train_words
+from muse.cli.envs.tables import SPEC_HEAD, changed_options, class_texts, markdown_table, paragraphs_of, spec_rows
+from muse.cli.envs.worlds import World, commands_of, find_experiment
 from muse.envs.env import Env
 from muse.utils.files import atomic_write
 
@@ -30,8 +30,8 @@ The first lists the worlds and says what is to be installed for those that are m
 `--picture` draws it and `--speed` times it. How to use a world in an experiment, and how to bring your own: [the guide](../muse/README.md).
 
 An expert's success is over seeded resets, a learnt policy's over other seeded episodes after training on the expert's demonstrations, each
-with Wilson's 95% interval. Steps a second are those of one environment under random actions, resets apart, on the machine that its section
-names.
+with Wilson's 95% interval. Steps a second are those of one environment in a second of processor time, under random actions, resets apart, on
+the machine that its section names.
 """
 _CLASSES = """\
 ## Classes
@@ -106,18 +106,16 @@ def make_section(world: World, found: Mapping[str, Any]) -> str:
     """
     experiment = find_experiment(world)
     lines = [f"## {world.name}", "", f"![{world.name}](worlds/{world.name}.png)", ""]
-    lines += [*(world.description or world.cls.__name__).splitlines(), ""]
+    lines += _prose(paragraphs_of(world.description))
     lines += [f"- {label}: {text}" for label, text in _facts(world, experiment, found)] + [""]
     named = [
-        (f"`{row[0]}`", ROLES[role].split(",")[0], *row[1:])
+        (f"`{row[0]}`", role.replace("_", " ") or "recorded", *row[1:])
         for role, rows in spec_rows(world.make_spec()).items()
         for row in rows
     ]
     lines += [*markdown_table((SPEC_HEAD[0], "role", *SPEC_HEAD[1:]), named), ""]
-    commands = [collect_words(world, experiment)] if world.expert else []
-    commands += [train_words(experiment)] if experiment else []
-    if commands:
-        lines += ["```text", *(" ".join(words) for words in commands), "```", ""]
+    if commands := commands_of(world, experiment):
+        lines += ["```text", *map(" ".join, commands), "```", ""]
     return "\n".join(lines)
 
 
@@ -138,12 +136,12 @@ def _facts(world: World, experiment: str, found: Mapping[str, Any]) -> list[tupl
             ("expert", f"`{world.expert}`" + (f", solves {expert}, in {expert.mean_steps:g} steps on average" if expert else ""))
         )
     if experiment:
-        facts.append(("recipe that learns it", f"`{experiment}`"))
+        facts.append(("learnt by", f"`{experiment}`"))
     if bc := found.get("bc"):
         amount = (
             f"{bc.demonstrations} demonstrations, {bc.training_steps:,} training steps, {bc.minutes:g} minutes on {bc.machine}"
         )
-        facts.append(("learnt policy", f"solves {bc} by `{bc.recipe}`: {amount}"))
+        facts.append(("learnt", f"solves {bc} by `{bc.recipe}`: {amount}"))
     if speed := found.get("speed"):
         facts.append(("speed", f"{speed.steps_per_second:,.0f} steps/s on {speed.machine}"))
     return facts
@@ -160,7 +158,13 @@ def _classes(worlds: Sequence[World]) -> list[str]:
         lines += [f"### {cls.__name__}", ""] + (
             [f"Derives from {', '.join(f'[{b}](#{b.lower()})' for b in bases)}.", ""] if bases else []
         )
-        for paragraph in paragraphs:
-            # An indented paragraph is a block; the page has no other than fenced ones.
-            lines += ["```text", paragraph, "```", ""] if paragraph.startswith("    ") else [paragraph, ""]
+        lines += _prose(paragraphs)
+    return lines
+
+
+def _prose(paragraphs: Sequence[str]) -> list[str]:
+    lines = []
+    for paragraph in paragraphs:
+        # An indented paragraph is a block; the page has no other than fenced ones.
+        lines += ["```text", paragraph, "```", ""] if paragraph.startswith("    ") else [paragraph, ""]
     return lines

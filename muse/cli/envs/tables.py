@@ -65,10 +65,11 @@ def describe_limits(leaf: Leaf) -> str:
 def _describe(limit: np.ndarray) -> str:
     finite = limit[np.abs(limit) < _HUGE]
     if (limit == limit[0]).all():
-        return f"{limit[0]:g}"
+        return f"{limit[0]:.4g}"
     if len(limit) > 4 and len(finite):
-        return f"{finite[np.argmax(np.abs(finite))]:g}"
-    return ", ".join("inf" if value >= _HUGE else "-inf" if value <= -_HUGE else f"{value:g}" for value in limit)
+        return f"{finite[np.argmax(np.abs(finite))]:.4g}"
+    numbers = ["inf" if value >= _HUGE else "-inf" if value <= -_HUGE else f"{value:.4g}" for value in limit]
+    return f"({','.join(numbers)})"
 
 
 def option_rows(world: World) -> list[Row]:
@@ -107,20 +108,26 @@ def show(value: Any) -> str:
 def class_texts(cls: type[Env]) -> list[tuple[type[Env], list[str]]]:
     """Returns what an environment's class says of itself, and each class between it and `Env` after it: paragraphs.
 
-    Sections for programmers are left out. A paragraph that begins with four spaces is meant to stay as it is.
+    Sections for programmers are left out.
     """
     texts = []
     for one in cls.__mro__:
         if issubclass(one, Env) and one is not Env and one.__dict__.get("__doc__"):
             text = inspect.cleandoc(one.__doc__ or "")
             section = _SECTION.search(text)
-            paragraphs = (text[: section.start()] if section else text).strip("\n").split("\n\n")
-            texts.append((one, [paragraph.rstrip() for paragraph in paragraphs if paragraph.strip()]))
+            texts.append((one, paragraphs_of(text[: section.start()] if section else text)))
     return texts
 
 
+def paragraphs_of(text: str) -> list[str]:
+    """Returns the paragraphs of a docstring. One that begins with four spaces is meant to stay as it is."""
+    return [paragraph.rstrip() for paragraph in text.strip("\n").split("\n\n") if paragraph.strip()]
+
+
 def wrapped(paragraph: str, width: int, indent: str = "") -> list[str]:
-    """Returns the lines of a paragraph, of which those of a list or a block stay apart."""
+    """Returns the lines of a paragraph, of which those of a list stay apart, and those of a block as they are."""
+    if paragraph.startswith("    "):
+        return [indent + line for line in paragraph.splitlines()]
     lines: list[str] = []
     for line in paragraph.splitlines():
         if lines and not line.startswith((" ", "* ", "- ")) and not lines[-1].startswith(" "):
@@ -134,36 +141,41 @@ def wrapped(paragraph: str, width: int, indent: str = "") -> list[str]:
     return found
 
 
-def text_table(groups: Mapping[str, Sequence[Row]], width: int, left: Sequence[int] | None = None) -> Iterator[str]:
+def text_table(
+    head: Row, groups: Mapping[str, Sequence[Row]], width: int, right: Sequence[int] = (), below: bool = False
+) -> Iterator[str]:
     """Yields the lines of rows in groups, each below its title, with columns aligned over all of them.
 
+    Columns without a text are left out. The last one is wrapped, or stands below where there is no room beside.
+
     Args:
+        head: What the columns are called; none for no such line.
         groups: Rows by title; an empty title is left out.
-        width: Columns of the terminal. The last column is wrapped, or stands below where there is no room beside.
-        left: Columns that are aligned to the left; all when None.
+        width: Columns of the terminal.
+        right: Columns that are aligned to the right.
+        below: Let the last column stand below in any case.
     """
     rows = [row for group in groups.values() for row in group]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    used = sum(2 + one for one in widths[:-1] if one)
-    room = width - used - 4
-    is_below = room < min(_NARROW, widths[-1])
-    for title, group in groups.items():
+    shown = [i for i in range(len(rows[0])) if any(row[i] for row in rows)]
+    *beside, last = shown
+    widths = {i: max(len(row[i]) for row in (rows if not head else [head, *rows])) for i in shown}
+    begin = 2 + sum(2 + widths[i] for i in beside)
+    room = width - begin
+    is_below = below or room < min(_NARROW, widths[last])
+    for title, group in [("", [head] if head else []), *groups.items()]:
         if title:
             yield title
         for row in group:
-            cells = [
-                f"{cell:<{one}}" if left is None or i in left else f"{cell:>{one}}"
-                for i, (cell, one) in enumerate(zip(row[:-1], widths[:-1], strict=True))
-                if one
-            ]
+            cells = [f"{row[i]:>{widths[i]}}" if i in right else f"{row[i]:<{widths[i]}}" for i in beside]
             line = "  " + "  ".join(cells)
-            if is_below:
-                yield line.rstrip()
-                yield from textwrap.wrap(row[-1], max(width - 6, 40), initial_indent=" " * 6, subsequent_indent=" " * 6)
+            if not is_below:
+                first, *more = textwrap.wrap(row[last], room) or [""]
+                yield f"{line}  {first}".rstrip()
+                yield from (" " * begin + part for part in more)
             else:
-                beside = textwrap.wrap(row[-1], room) or [""]
-                yield f"{line}  {beside[0]}".rstrip()
-                yield from (" " * (used + 2) + more for more in beside[1:])
+                yield line.rstrip()
+                if row is not head:
+                    yield from textwrap.wrap(row[last], max(width - 6, 40), initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def markdown_table(head: Row, rows: Sequence[Row]) -> list[str]:

@@ -134,7 +134,7 @@ def load_world(config: str, words: Sequence[str] = ()) -> World:
             names = [Path(path).stem for path in known]
             hint = "muse envs, which lists them"
             raise OptionError("muse envs", f"no world '{config}'{nearest(config, names)}", "a world's name or a recipe", hint)
-    params, root = load_base_config(recipe, list(words))
+    params, root = load_base_config(recipe, words)
     group = params if _is_env(params) else params.get("env_train")
     if not _is_env(group):
         raise OptionError(recipe, "no environment", "an 'export' whose 'cls', or that of its group 'env_train', is one")
@@ -158,34 +158,20 @@ def find_experiment(world: World) -> str:
     return ""
 
 
-def collect_words(world: World, experiment: str) -> list[str]:
-    """Returns what to type to collect demonstrations of a world that has an expert.
+def commands_of(world: World, experiment: str) -> list[list[str]]:
+    """Returns what to type to collect demonstrations where a world has an expert, and to train on them where it has a recipe for that.
 
     Args:
-        experiment: The recipe that is to learn from them; empty for none.
+        experiment: What `find_experiment` says. One that is not the world's own wants data of its own.
     """
-    file = f"data/worlds/{world.name}.npz"
-    if experiment:
-        file = load_base_config(experiment, [])[0]["dataset_train"]["file"]
-    # Of any other recipe, only what is not replaced here counts: nothing.
-    recipe = [experiment] if experiment else ["cfgs/exp_point_mass/bc_rnn.py", "%env_train", world.recipe]
-    return [
-        "muse",
-        "collect",
-        "--max_eps",
-        "200",
-        "--only_successful",
-        "--save_file",
-        str(file),
-        *recipe,
-        "%policy",
-        world.expert,
-    ]
-
-
-def train_words(experiment: str) -> list[str]:
-    """Returns what to type to train by a recipe."""
-    return ["muse", "goal_train", "--no_wandb", experiment]
+    commands, is_own = [], bool(experiment) and experiment == own_experiment(world)
+    if world.expert:
+        file = load_base_config(experiment, [])[0]["dataset_train"]["file"] if is_own else f"data/worlds/{world.name}.npz"
+        # To collect, nothing of an experiment counts but its world.
+        recipe = [experiment] if experiment else ["cfgs/exp_point_mass/bc_rnn.py", "%env_train", world.recipe]
+        amount = ["--max_eps", "200", "--only_successful", "--save_file", str(file)]
+        commands.append(["muse", "collect", *amount, *recipe, "%policy", world.expert])
+    return [*commands, ["muse", "goal_train", "--no_wandb", experiment]] if is_own else commands
 
 
 def assemble_expert(world: World, num_envs: int = 1) -> Experiment:
@@ -203,7 +189,7 @@ def assemble_expert(world: World, num_envs: int = 1) -> Experiment:
 def _make_world(recipe: str, group: Mapping[str, Any], text: str) -> World:
     name = Path(recipe).stem
     expert = f"cfgs/policy/{name}_expert.py"
-    description = ast.get_docstring(ast.parse(text)) or ""
+    description = (ast.get_docstring(ast.parse(text), clean=False) or "").strip()
     return World(name, recipe, description, AttrDict(group), expert if find_configs(expert) else "")
 
 

@@ -51,25 +51,25 @@ def spec_rows(spec: EnvSpec) -> dict[str, list[Row]]:
 
 
 def describe_limits(leaf: Leaf) -> str:
-    """Returns the limits of a name in words, empty where there are none; of many elements that differ the widest."""
-    low, high = leaf.low.reshape(-1), leaf.high.reshape(-1)
-    has_low, has_high = bool(np.any(low > -_HUGE)), bool(np.any(high < _HUGE))
-    if not leaf.size or leaf.dtype == np.bool_ or not (has_low or has_high):
+    """Returns the limits of a name in words, empty where there are none; of more than four elements that differ the widest."""
+    if not leaf.size or leaf.dtype == np.bool_:
         return ""
-    ends = [_describe(low), _describe(high)]
-    if has_low and has_high:
-        return f"{ends[0]} to {ends[1]}"
-    return f"from {ends[0]}" if has_low else f"up to {ends[1]}"
+    low, high = leaf.low.reshape(-1), leaf.high.reshape(-1)
+    if (low == low[0]).all() and (high == high[0]).all():
+        return _describe(low[0], high[0])
+    if leaf.size > 4:
+        return _describe(low.min(), high.max())
+    each = [
+        f"+-{high:.4g}" if low == -high and high < _HUGE else _describe(low, high) or "any"
+        for low, high in zip(low, high, strict=True)
+    ]
+    return ", ".join(each)
 
 
-def _describe(limit: np.ndarray) -> str:
-    finite = limit[np.abs(limit) < _HUGE]
-    if (limit == limit[0]).all():
-        return f"{limit[0]:.4g}"
-    if len(limit) > 4 and len(finite):
-        return f"{finite[np.argmax(np.abs(finite))]:.4g}"
-    numbers = ["inf" if value >= _HUGE else "-inf" if value <= -_HUGE else f"{value:.4g}" for value in limit]
-    return f"({','.join(numbers)})"
+def _describe(low: float, high: float) -> str:
+    if low <= -_HUGE:
+        return "" if high >= _HUGE else f"up to {high:.4g}"
+    return f"from {low:.4g}" if high >= _HUGE else f"{low:.4g} to {high:.4g}"
 
 
 def option_rows(world: World) -> list[Row]:

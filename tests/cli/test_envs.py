@@ -17,8 +17,11 @@ from muse.cli.envs.results import ExpertResult, ResultsError, Speed, TrainedResu
 from muse.cli.envs.tables import describe_limits, paragraphs_of, text_table, wrapped
 from muse.cli.envs.worlds import World, commands_of, find_experiment, find_worlds, load_world
 from muse.cli.main import main
+from muse.envs.env import make
+from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.specs import Leaf
+from muse.utils.attrdicts import nest
 from muse.utils.errors import MissingExtraError, OptionError
 from muse.utils.video import VideoError
 
@@ -69,6 +72,23 @@ def test_every_recipe_of_a_world_is_found_and_no_other(here):
         assert world.recipe == f"cfgs/env/{name}.py" and world.summary, name
         assert bool(world.expert) == (ROOT / "cfgs" / "policy" / f"{name}_expert.py").is_file(), name
         assert world.time_limit and world.time_limit > 0, name
+
+
+@needs_pymunk
+def test_the_time_limit_that_is_told_is_the_one_that_holds(here):
+    for name in ("point_mass", "pendulum", "push_block", "maze"):
+        world = load_world(name)
+        env, steps, done = make(world.cls, world.options), 0, np.array([False])
+        env.reset(seed=0)
+        action = nest(env.env_spec.get_zeros(env.env_spec.action_names, 1))
+        while not done.all():
+            obs, _, done = env.step(action)
+            steps += 1
+        assert obs["truncated"].all() and steps == world.time_limit, name
+        env.close()
+    assert GymEnv.get_time_limit({"env_type": "CartPole-v1", "env_kwargs": {"max_episode_steps": 9}}) == 9
+    assert GymEnv.get_time_limit({"env_type": "no_module:NoEnv-v1", "env_kwargs": {}}) is None
+    assert PointMassEnv.get_time_limit({"max_steps": float("inf")}) is None
 
 
 def test_the_list_shows_what_is_missing_and_how_to_get_it(own_world, capsys, monkeypatch):

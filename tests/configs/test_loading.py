@@ -9,7 +9,7 @@ from example_classes import BC_RNN_NAME, ROOT_KEYS
 
 from configs.command_line import from_text
 from configs.errors import ConfigError
-from configs.helpers import load_base_config
+from configs.helpers import find_configs, load_base_config
 from configs.loading import HelpRequested, load_config
 
 HERE = Path(__file__).parent
@@ -44,6 +44,17 @@ def test_loading_leaves_no_module_and_no_file_behind(folder):
     load_config(folder / "bc_rnn.py")
     assert "__config__" not in sys.modules
     assert os.listdir(folder) == ["bc_rnn.py"]
+
+
+def test_recipes_are_found_here_and_in_the_installed_package(folder):
+    assert find_configs("*.py") == ["bc_rnn.py"]
+    installed = find_configs("cfgs/env/*.py")
+    assert "cfgs/env/point_mass.py" in installed and not any(path.endswith("__init__.py") for path in installed)
+    (folder / "cfgs" / "env").mkdir(parents=True)
+    for name in ("mine", "point_mass"):
+        (folder / "cfgs" / "env" / f"{name}.py").write_text(RECIPE)
+    assert find_configs("cfgs/env/*.py") == sorted([*installed, "cfgs/env/mine.py"])
+    assert find_configs("cfgs/env/nothing.py") == []
 
 
 def test_a_recipe_of_the_installed_package_is_found_anywhere(folder):
@@ -247,7 +258,7 @@ def run(script, *args, cwd):
 
 
 HEADER = """
-from configs.helpers import load_base_config, get_script_parser
+from configs.helpers import find_configs, load_base_config, get_script_parser
 parser = get_script_parser()
 parser.add_argument('config', type=str, help="common params for all modules.")
 parser.add_argument('--max_eps', type=int, default=0)

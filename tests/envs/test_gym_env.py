@@ -9,6 +9,7 @@ from muse.envs.simple import gym, gym_env
 from muse.envs.simple.gym import GymEnv
 from muse.testing import check_env
 from muse.utils.attrdicts import flatten
+from muse.utils.errors import MissingExtraError
 
 
 class Everything(gymnasium.Env):
@@ -215,3 +216,21 @@ def test_a_spec_of_another_environment_is_refused():
     spec = make(GymEnv, d(env_type="Pendulum-v1")).env_spec
     with pytest.raises(EnvError, match="expected shape"):
         make(GymEnv, d(env_type="CartPole-v1"), env_spec=spec)
+
+
+class Undrawable(Everything):
+    """An env that lacks what it draws with."""
+
+    metadata = {"render_modes": ["rgb_array"]}
+
+    def render(self):
+        raise gymnasium.error.DependencyNotInstalled("pygame is not installed")
+
+
+def test_what_is_missing_for_a_picture_is_told():
+    gymnasium.register("Muse/undrawable-v0", entry_point=Undrawable, kwargs={"observation": box, "action": box})
+    env = make(GymEnv, d(env_type="Muse/undrawable-v0"))
+    env.reset(seed=0)
+    with pytest.raises(MissingExtraError, match=r"pygame is not installed.*\n.*\[window\]"):
+        env.render()
+    del gymnasium.registry["Muse/undrawable-v0"]

@@ -17,6 +17,7 @@ from muse.envs.window import Window
 from muse.specs import EnvSpec, Leaf
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import nest
+from muse.utils.errors import MissingExtraError
 from muse.utils.optional import hush_pygame
 
 _GOAL_KEY = "desired_goal"
@@ -122,10 +123,21 @@ class GymEnv(Env):
         return self._is_solved
 
     def render(self) -> np.ndarray | None:
-        """Returns the environment's `rgb_array`, or None where it draws none."""
+        """Returns the environment's `rgb_array`, or None where it draws none.
+
+        Raises:
+            MissingExtraError: When what it draws with is not installed.
+        """
         if self._gym.render_mode != "rgb_array":
             return None
-        picture = self._gym.render()
+        try:
+            picture = self._gym.render()
+        except gymnasium.error.DependencyNotInstalled as error:
+            where, expected = (
+                f"GymEnv({self.env_type}).render",
+                "the extra 'window' to be installed, for Gymnasium's own environments",
+            )
+            raise MissingExtraError(where, f"{error}", expected, "pip install -e '.[window]' -c constraints.txt") from error
         return None if picture is None else np.array(picture, np.uint8)
 
     def close(self) -> None:

@@ -51,7 +51,10 @@ def own_world(tmp_path, monkeypatch):
         "from muse.envs.simple.point_mass_env import PointMassEnv\nexport = d(cls=PointMassEnv, num_obstacles=1, num_steps=30)\n",
         "env/blind": '"""Needs what nobody has."""\nfrom attrdict import AttrDict as d\n'
         "from muse.envs.simple.point_mass_env import PointMassEnv\n\n"
-        'class Blind(PointMassEnv):\n    fingerprint_packages = ("no-such-simulator",)\n\nexport = d(cls=Blind)\n',
+        'class Blind(PointMassEnv):\n    fingerprint_packages = ("no-such-simulator",)\n'
+        "    @classmethod\n    def get_default_env_spec_params(cls, params):\n"
+        '        from muse.utils.optional import require\n        require("no_such_simulator", "window", "Blind")\n\n'
+        "export = d(cls=Blind)\n",
         "policy/tiny_expert": "from cfgs.policy.point_mass_expert import export\n",
         "exp_worlds/tiny": "from attrdict import AttrDict as d\nfrom cfgs.exp_point_mass import bc_rnn\n"
         'export = bc_rnn.export & d(exp_name="worlds/tiny", env_train=d(num_obstacles=1, num_steps=30),'
@@ -100,6 +103,10 @@ def test_the_list_shows_what_is_missing_and_how_to_get_it(own_world, capsys, mon
     assert "no-such-simulator, missing" in blind and blind.endswith("no")
     assert "  no-such-simulator is missing: pip install no-such-simulator" in lines
     assert "      A small world." in lines
+    assert main(["envs", "blind"]) == 0
+    out = capsys.readouterr().out
+    assert "missing: pip install no-such-simulator" in out and "cannot import 'no_such_simulator'" in out
+    assert "\noptions\n" in out and "\nobservations\n" not in out
 
 
 @pytest.mark.parametrize("columns", [80, 130])

@@ -14,7 +14,7 @@ from muse.cli.envs.results import RESULTS
 from muse.cli.envs.tables import ROLES, SPEC_HEAD, class_texts, option_rows, paragraphs_of, spec_rows, text_table, wrapped
 from muse.cli.envs.worlds import World, commands_of, find_experiment, find_worlds, load_world
 from muse.experiments.logger import logging_to
-from muse.utils.errors import OptionError
+from muse.utils.errors import MissingExtraError, OptionError
 from muse.utils.machine import machine_name
 
 _DESCRIPTION = """List the worlds that there are: the recipes of cfgs/env that name an environment.
@@ -136,7 +136,11 @@ def world_lines(world: World, width: int, is_changed: bool = False) -> Iterator[
         for i, paragraph in enumerate(paragraphs):
             yield from ["", *wrapped(paragraph, width, "  ")][i == 0 :]
     yield ""
-    rows = spec_rows(world.make_spec())
-    yield from text_table(SPEC_HEAD, {f"\n{ROLES[role]}": group for role, group in rows.items()}, width)
+    try:
+        rows = spec_rows(world.make_spec())
+    except MissingExtraError as error:
+        yield f"observations and actions: {error}"
+    else:
+        yield from text_table(SPEC_HEAD, {f"\n{ROLES[role]}": group for role, group in rows.items()}, width)
     yield ""
     yield from text_table((), {"options": option_rows(world)}, width)

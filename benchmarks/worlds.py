@@ -93,8 +93,10 @@ def measure_bc(world: World, effort: Effort) -> TrainedResult | None:
 
 
 def measure_speed_of(world: World, effort: Effort) -> Speed:
-    """Times the steps of a world."""
-    return Speed(float(f"{measure_speed(world):.2g}"), machine_name())
+    """Times the steps of a world. What else the machine does makes them slower even by processor time, so its load is told."""
+    found = measure_speed(world)
+    load = f", load {os.getloadavg()[0]:.0f}" if hasattr(os, "getloadavg") else ""
+    return Speed(float(f"{found:.2g}"), machine_name() + load)
 
 
 #: What can be measured of a world, by the name of its entry.

@@ -113,7 +113,7 @@ def test_the_list_shows_what_is_missing_and_how_to_get_it(own_world, capsys, mon
 def test_a_list_fits_the_terminal(columns, here, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     assert main(["envs"]) == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= max(columns, 105)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= columns
     assert all(len(line) <= columns for line in _lines_of_tables("push_block", capsys))
 
 
@@ -163,6 +163,8 @@ def test_options_may_follow_and_experiments_do(own_world, capsys):
     out = capsys.readouterr().out
     assert "objects/position  2 2" in out and "collect" not in out
     assert load_world("tiny", ["--num_steps", "7"]).time_limit == 7
+    shutil.copy("cfgs/env/tiny.py", "tiny.py")
+    assert load_world("tiny").expert and not load_world("tiny.py").expert, "another recipe of the same name"
 
 
 def test_experiments_are_found_by_their_world(here):
@@ -363,8 +365,3 @@ def test_what_is_missing_is_told_with_the_extra(monkeypatch, here):
         world.check_installed()
     with pytest.raises(OptionError):
         load_world("no_world")
-
-
-def test_files_of_a_page_are_not_needed_elsewhere(own_world):
-    shutil.rmtree("cfgs/exp_worlds")
-    assert find_experiment(load_world("tiny")) == ""

@@ -102,7 +102,9 @@ def list_lines(worlds: Sequence[World], width: int) -> Iterator[str]:
     ]
     yield from text_table(head, {"": rows}, width, right=(2,), below=True)
     yield ""
-    yield "  recipes: cfgs/env/<world>.py; experts: cfgs/policy/<world>_expert.py; all of one: muse envs <world>"
+    yield from wrapped(
+        "recipes: cfgs/env/<world>.py; experts: cfgs/policy/<world>_expert.py; all of one: muse envs <world>", width, "  "
+    )
     missing = {world.need.name: world.need.command for world in worlds if world.need is not None and world.need.missing}
     for name, command in missing.items():
         yield f"  {name} is missing: {command}"

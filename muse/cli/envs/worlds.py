@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,11 @@ class World:
     def cls(self) -> type[Env]:
         """Its class."""
         return self.group["cls"]
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether it is one of `find_worlds`; other recipes may have the name of one."""
+        return self.recipe == f"{FOLDER}/{self.name}.py"
 
     @property
     def summary(self) -> str:
@@ -144,7 +149,7 @@ def load_world(config: str, words: Sequence[str] = ()) -> World:
 def own_experiment(world: World) -> str:
     """Returns the path of the recipe of a world's name in `cfgs/exp_worlds`, empty where there is none."""
     own = f"cfgs/exp_worlds/{world.name}.py"
-    return own if find_configs(own) else ""
+    return own if world.is_listed and find_configs(own) else ""
 
 
 def find_experiment(world: World) -> str:
@@ -187,10 +192,10 @@ def assemble_expert(world: World, num_envs: int = 1) -> Experiment:
 
 
 def _make_world(recipe: str, group: Mapping[str, Any], text: str) -> World:
-    name = Path(recipe).stem
-    expert = f"cfgs/policy/{name}_expert.py"
     description = (ast.get_docstring(ast.parse(text), clean=False) or "").strip()
-    return World(name, recipe, description, AttrDict(group), expert if find_configs(expert) else "")
+    world = World(Path(recipe).stem, recipe, description, AttrDict(group))
+    expert = f"cfgs/policy/{world.name}_expert.py"
+    return replace(world, expert=expert) if world.is_listed and find_configs(expert) else world
 
 
 def _is_env(group: Any) -> bool:

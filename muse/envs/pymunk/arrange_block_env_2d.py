@@ -18,6 +18,8 @@ class ArrangeBlockEnv2D(StackBlockEnv2D):
         num_blocks=3, block_size_lower=[30.0, 30.0], block_size_upper=[40.0, 60.0], grid_size=[500.0, 500.0], horizon=400
     )
 
+    goal_description = "places on the floor"
+
     def lay_out(self, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draws blocks and free places for them, side by side in any order."""
         middles = self.draw_row(np.tile(sizes[:, 0], 2))

@@ -258,7 +258,7 @@ def run(script, *args, cwd):
 
 
 HEADER = """
-from configs.helpers import find_configs, load_base_config, get_script_parser
+from configs.helpers import load_base_config, get_script_parser
 parser = get_script_parser()
 parser.add_argument('config', type=str, help="common params for all modules.")
 parser.add_argument('--max_eps', type=int, default=0)

@@ -35,7 +35,7 @@ class BlockEnv2D(Env, ABC):
 
     `action` is the ego's velocity along x and y [px/s], up to `max_velocity`, and the grab, from 0 to 500. While it grabs, the ego
     catches every block whose outline comes within `(block_grabbing_frac - 1) ego_block_size` of its own, and holds it: on a rod,
-    with a force that grows with the grab, and lets go at 0; or, where `grab_action_binary`, rigidly, and lets go below 250. The
+    with a force that grows with the grab, and lets go below 50; or, where `grab_action_binary`, rigidly, and lets go below 250. The
     ego never turns. Walls and blocks that cannot move stop it.
 
     Observations: `position`, `velocity` of the ego, and of `n` blocks `block_positions`, `block_angles`, `block_velocities`,

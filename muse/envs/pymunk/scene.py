@@ -19,6 +19,8 @@ WALL_RADIUS = 3.0
 #: What drives the ego: enough to push all blocks, not enough to press one through a wall.
 _DRIVE_FORCE = 2e6
 _ITERATIONS = 20
+#: Fractions of the full grab from which a block is held, rigidly or on a rod. Not 0: a learned policy never says exactly 0.
+_RIGID_GRAB, _ROD_GRAB = 0.5, 0.1
 
 Line = tuple[tuple[float, float], tuple[float, float]]
 #: Corners of a convex polygon `(k, 2)` [px], seen from its body.
@@ -136,7 +138,8 @@ class Scene:
 
         Args:
             velocity: At which the ego is driven [px/s].
-            grab: How strongly blocks are held, up to `physics.grab_full`; let go at 0, or when rigid below half of it.
+            grab: How strongly blocks are held, up to `physics.grab_full`; let go below a tenth of it, or when rigid
+                below half of it.
         """
         self._drive.velocity = velocity
         if self.blocks:
@@ -216,7 +219,7 @@ class Scene:
     def _grab(self, grab: float) -> None:
         physics = self.physics
         strength = min(1.0, grab / physics.grab_full)
-        wanted = strength >= 0.5 if physics.is_grab_rigid else strength > 0
+        wanted = strength >= (_RIGID_GRAB if physics.is_grab_rigid else _ROD_GRAB)
         force = physics.grab_force if physics.is_grab_rigid else physics.grab_force * strength
         if not wanted:
             for joints in self._joints:

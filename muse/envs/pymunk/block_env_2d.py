@@ -103,6 +103,10 @@ class BlockEnv2D(Env, ABC):
     def distance_left(self, state: State) -> float:
         """Returns the way that is left in a state [px]."""
 
+    def get_reward(self, state: State, is_solved: bool) -> float:
+        """Returns the reward of a step that led to a state."""
+        return -self.distance_left(state) / max(self.grid_size) if self.use_dense_reward else float(is_solved)
+
     @abstractmethod
     def draw_goals(self, view: BlockView, canvas: Canvas) -> None:
         """Draws what is to be reached."""
@@ -126,6 +130,10 @@ class BlockEnv2D(Env, ABC):
     def make_parts(self) -> list[list[Polygon]]:
         """Returns the convex polygons of each block, around its centre of mass."""
         return [[box_polygon(width, height)] for width, height in self.start["block_sizes"].astype(np.float64).tolist()]
+
+    def make_outlines(self) -> list[list[Polygon]]:
+        """Returns the convex polygons that each block is drawn as; these may overlap."""
+        return self.make_parts()
 
     # The contract.
 
@@ -216,9 +224,8 @@ class BlockEnv2D(Env, ABC):
         ended = solved and self.done_on_success
         truncated = len(self._actions) >= self.horizon and not ended
         self._is_running = not (ended or truncated)
-        reward = -self.distance_left(state) / max(self.grid_size) if self.use_dense_reward else float(solved)
         observation = self._observe(state)
-        observation["reward"] = np.array([[reward]], np.float32)
+        observation["reward"] = np.array([[self.get_reward(state, solved)]], np.float32)
         observation["truncated"] = np.array([[truncated]])
         self._show()
         return AttrDict(observation), AttrDict(), np.array([not self._is_running])
@@ -273,7 +280,7 @@ class BlockEnv2D(Env, ABC):
         parts = self.make_parts() if self.num_blocks else ()
         layout = Layout(values["position"], *blocks, parts, self.find_walls(), self.find_grooves())
         self._scene, self._actions = Scene(self.physics, layout), []
-        self._view.start(layout, self.draw_goals)
+        self._view.start(layout.walls, self.make_outlines() if self.num_blocks else (), self.draw_goals)
 
     def _begin(self) -> tuple[AttrDict, AttrDict]:
         self._state = self._running_scene().read()

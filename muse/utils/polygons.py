@@ -29,6 +29,12 @@ def tee_polygons(width: float, height: float) -> tuple[np.ndarray, np.ndarray]:
     return box(width / 2, low, height), box(thin / 2, 0.0, low)
 
 
+def tee_outline(width: float, height: float) -> np.ndarray:
+    """Returns the outline of that T, `(8, 2)`, counterclockwise from the left of its lower end."""
+    bar, stem = tee_polygons(width, height)
+    return np.array([stem[0], stem[1], stem[2], bar[1], bar[2], bar[3], bar[0], stem[3]])
+
+
 def placed(polygon: Corners, position: Sequence[float], angle: float) -> list[Point]:
     """Returns a polygon turned by `angle` [rad] around its origin, then moved to `position`."""
     (x0, y0), cos, sin = position, math.cos(angle), math.sin(angle)

@@ -4,4 +4,4 @@ from attrdict import AttrDict as d
 
 from muse.envs.pymunk.push_t_env_2d import PushTEnv2D
 
-export = d(cls=PushTEnv2D, horizon=600)
+export = d(cls=PushTEnv2D, horizon=400)

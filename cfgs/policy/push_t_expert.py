@@ -8,5 +8,5 @@ export = d(
     cls=PushTExpert,
     ego_size=20.0,
     gain=10.0,
-    action_noise_std=0.05,
+    action_noise_std=0.1,
 )

@@ -72,7 +72,7 @@ def clipped(polygon: Corners, window: Corners) -> Corners:
     """Returns what a convex window shows of a polygon: no corners, where that is nothing."""
     (ax, ay) = window[-1]
     for bx, by in window:
-        if not polygon:
+        if len(polygon) == 0:
             break
         # Left of the side from a to b is inside.
         dx, dy = bx - ax, by - ay

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.checks import check_running, read_action, read_presets
+from muse.envs.checks import check_running, read_action, read_presets, read_teleop
 from muse.envs.env import Env, EnvError, default_env_params
 from muse.envs.pymunk.block_options import ARGUMENTS, GRAB, check_options, read_physics
 from muse.envs.pymunk.scene import Layout, Line, Polygon, Scene, State, box_polygon
 from muse.envs.pymunk.view import BlockView
 from muse.envs.simple.canvas import Canvas
+from muse.envs.teleop import TeleopInput, towards
 from muse.envs.window import Window
 from muse.specs import EnvSpec
 from muse.utils.seeding import make_generator
@@ -28,6 +29,8 @@ _OBSERVED = (
     "position", "velocity", "block_positions", "block_angles", "block_velocities", "block_angular_velocities", "active_constraints",
 )  # fmt: skip
 _PI = 3.1416
+#: Velocity of the ego for each px that it is away from where a person points [1/s].
+_POINTER_GAIN = 5.0
 
 
 class BlockEnv2D(Env, ABC):
@@ -52,7 +55,8 @@ class BlockEnv2D(Env, ABC):
     predefined_arguments = ARGUMENTS
 
     fingerprint_packages = ("pymunk",)
-    cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "block_bbox", "imgs")
+    cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "block_bbox", "imgs", "default_teleop_speed")
+    teleop_inputs = ("x", "y", "grip", "pointer")
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
@@ -229,6 +233,18 @@ class BlockEnv2D(Env, ABC):
         observation["truncated"] = np.array([[truncated]])
         self._show()
         return AttrDict(observation), AttrDict(), np.array([not self._is_running])
+
+    def get_teleop_action(self, given: TeleopInput) -> AttrDict:
+        """Drives the ego along `twist`, or to where the pointer is, at up to `default_teleop_speed`; the grip grabs."""
+        where = f"{self.name}.get_teleop_action"
+        check_running(self._scene is not None, where)
+        twist, grip, pointer = read_teleop(given, where)
+        speed = min(self.default_teleop_speed, self.max_velocity)
+        velocity = (speed * twist[0], speed * twist[1])
+        if pointer is not None:
+            (x, y), (to_x, to_y) = self._state.position, self._view.place_at(*pointer)
+            velocity = towards((to_x - x, to_y - y), _POINTER_GAIN, speed)
+        return AttrDict(action=np.array([[*velocity, GRAB * grip]], np.float32))
 
     def is_success(self) -> bool:
         """Whether the task is solved in the present state."""

@@ -71,6 +71,10 @@ class BlockView:
                     canvas.disc(*end, 0.011, _WHITE)
         return canvas.to_image()
 
+    def place_at(self, right: float, up: float) -> tuple[float, float]:
+        """Returns the place in the world [px] of a point of the picture, given in fractions from its bottom left."""
+        return ((1 + 2 * _MARGIN) * right - _MARGIN) / self.scale, ((1 + 2 * _MARGIN) * up - _MARGIN) / self.scale
+
     def draw_block(
         self, canvas: Canvas, parts: Sequence[Polygon], position: Sequence[float], angle: float, colour: Colour
     ) -> None:

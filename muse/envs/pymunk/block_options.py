@@ -58,7 +58,9 @@ def check_options(options: Any, where: str) -> None:
     for name in ("horizon", "img_width", "img_height"):
         if getattr(options, name) < 1:
             raise EnvError(f"{where}: {name}", str(getattr(options, name)), "at least 1")
-    check_positive(options, ("dt", "max_velocity", "default_teleop_speed", "block_size", "block_mass", "grab_action_max_force"), where)
+    check_positive(
+        options, ("dt", "max_velocity", "default_teleop_speed", "block_size", "block_mass", "grab_action_max_force"), where
+    )
     for name in ("num_blocks", "block_friction", "static_line_friction", "block_corner_radius", "action_noise_theta"):
         if not getattr(options, name) >= 0:
             raise EnvError(f"{where}: {name}", str(getattr(options, name)), "at least 0")

@@ -130,6 +130,8 @@ class Scene:
         for body, (begin, end) in zip(self.blocks, layout.grooves, strict=False):
             self.space.add(pymunk.GrooveJoint(self.space.static_body, body, begin, end, (0, 0)))
         self._joints: list[list[Any]] = [[] for _ in self.blocks]
+        self._bodies = _Bodies(self.space)
+        self._places = [self._bodies.find(body) for body in (self.ego, *self.blocks)]
 
     def step(self, velocity: tuple[float, float], grab: float) -> None:
         """Goes on by `physics.dt`.
@@ -147,17 +149,12 @@ class Scene:
 
     def read(self) -> State:
         """Returns where everything is."""
-        ego, blocks = self.ego, self.blocks
+        values = self._bodies.read()
+        (x, y, _, vx, vy, _), *rows = [values[at : at + 6] for at in self._places]
         return State(
-            # Plain tuples: numpy takes three times as long to read pymunk's vectors.
-            tuple(ego.position),
-            tuple(ego.velocity),
-            [tuple(body.position) for body in blocks],
-            [wrap(body.angle) for body in blocks],
-            [tuple(body.velocity) for body in blocks],
-            [body.angular_velocity for body in blocks],
-            [1.0 if joints else 0.0 for joints in self._joints],
-        )
+            (x, y), (vx, vy), [(row[0], row[1]) for row in rows], [wrap(row[2]) for row in rows], [(row[3], row[4]) for row in rows],
+            [row[5] for row in rows], [1.0 if joints else 0.0 for joints in self._joints],
+        )  # fmt: skip
 
     def bounding_boxes(self) -> np.ndarray:
         """Returns left, bottom, right and top `(1 + n, 4)` [px] of the ego and of every block."""
@@ -259,6 +256,28 @@ class Scene:
             return [weld, pymunk.GearJoint(ego, block, block.angle - ego.angle, 1.0)]
         place = self._nearest_point(shapes)[1]
         return [pymunk.PinJoint(ego, block, (0, 0), block.world_to_local(place))]
+
+
+class _Bodies:
+    """Reads all bodies of a space in one call, which takes a third of the time of asking each for each."""
+
+    def __init__(self, space: Any) -> None:
+        batch = require("pymunk.batch", "pymunk", "BlockEnv2D")
+        fields = batch.BodyFields
+        self._space, self._read, self._buffer = space, batch.get_space_bodies, batch.Buffer()
+        self._fields = fields.POSITION | fields.ANGLE | fields.VELOCITY | fields.ANGULAR_VELOCITY
+        self._read(space, fields.BODY_ID, self._buffer)
+        self._ids = memoryview(self._buffer.int_buf()).cast("N").tolist()
+
+    def find(self, body: Any) -> int:
+        """Returns where the numbers of a body begin."""
+        return 6 * self._ids.index(body.id)
+
+    def read(self) -> list[float]:
+        """Returns x, y, angle, the velocities along x and y, and the angular one, of each body."""
+        self._buffer.clear()
+        self._read(self._space, self._fields, self._buffer)
+        return memoryview(self._buffer.float_buf()).cast("d").tolist()
 
 
 def box_polygon(width: float, height: float) -> Polygon:

@@ -63,6 +63,7 @@ class BlockEnv2D(Env, ABC):
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self.name = type(self).__name__
+        self._where = f"{self.name}.step"
         check_options(self, self.name)
         self.physics = read_physics(self)
         self.ego_size = self.physics.ego_size
@@ -216,8 +217,8 @@ class BlockEnv2D(Env, ABC):
 
     def step(self, action: Mapping[str, Any]) -> tuple[AttrDict, AttrDict, np.ndarray]:
         """Drives the ego for `dt`; see `Env.step`."""
-        check_running(self._is_running, f"{self.name}.step")
-        vx, vy, grab = read_action(self.env_spec, action, f"{self.name}.step")["action"].tolist()
+        check_running(self._is_running, self._where)
+        vx, vy, grab = read_action(self.env_spec, action, self._where)["action"].tolist()
         speed = self.max_velocity
         vx, vy, grab = min(speed, max(-speed, vx)), min(speed, max(-speed, vy)), min(GRAB, max(0.0, grab))
         if self.action_noise_prob and self.rng.random() < self.action_noise_prob:
@@ -312,7 +313,9 @@ class BlockEnv2D(Env, ABC):
 
     def _observe(self, state: State) -> dict[str, np.ndarray]:
         # One array, of which each observation is a part of its own: an array for each takes three times as long.
-        numbers = np.array([*state[0], *state[1], *chain(*state[2]), *state[3], *chain(*state[4]), *state[5], *state[6]], np.float32)
+        numbers = np.array(
+            [*state[0], *state[1], *chain(*state[2]), *state[3], *chain(*state[4]), *state[5], *state[6]], np.float32
+        )
         observation = {name: numbers[part].reshape(shape) for name, part, shape in self._parts}
         if self._shows_boxes:
             boxes = self._running_scene().bounding_boxes().astype(np.float32)

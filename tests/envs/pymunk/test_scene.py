@@ -15,12 +15,13 @@ pytestmark = needs_pymunk
 
 
 def walk(env, steps=80):
-    rng, leaf, rows = np.random.default_rng(0), env.env_spec.leaf("action"), []
+    """Returns the rows of a walk to the first block and on."""
+    rng, rows = np.random.default_rng(0), []
     env.reset(seed=2)
-    for t in range(steps):
-        if t % 10 == 0:
-            action = rng.uniform(leaf.low, leaf.high)[None].astype(np.float32)
-        rows.append(flatten(env.step(d(action=action))[0]))
+    for _ in range(steps):
+        way = np.subtract(env._state.block_positions[0], env._state.position)
+        action = np.append(5 * way + rng.normal(0, 30, 2), 500.0 * (rng.random() < 0.1))
+        rows.append(flatten(env.step(d(action=action[None].astype(np.float32)))[0]))
     return rows
 
 

@@ -56,6 +56,7 @@ def interleave(
     effort: Effort,
     finish: Callable[[], object] | None = None,
     prepare: Callable[[], object] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Timing:
     """Times functions in turns, A B A B ..., so that what else the machine does falls on all of them alike.
 
@@ -67,6 +68,7 @@ def interleave(
         effort: How often.
         finish: Called at the end of every turn, inside its time: waits for a device that works in the background.
         prepare: Called before the warm-up and before each sample, outside its time.
+        clock: Seconds since some time; the processor's, `time.process_time`, for what uses one core and waits for nothing.
     """
     order = list(sides)
     seconds: dict[str, list[float]] = {name: [] for name in order}
@@ -74,7 +76,7 @@ def interleave(
     prepare()
     for _ in range(effort.warmup):
         for name in order:
-            _time(sides[name], effort.calls, finish)
+            _time(sides[name], effort.calls, finish, clock)
     begin = time.monotonic()
     for taken in range(effort.samples):
         if taken >= 2 and time.monotonic() - begin > effort.seconds:
@@ -84,17 +86,17 @@ def interleave(
         sums = dict.fromkeys(order, 0.0)
         for _ in range(effort.turns):
             for name in order:
-                sums[name] += _time(sides[name], effort.calls, finish)
+                sums[name] += _time(sides[name], effort.calls, finish, clock)
             order.reverse()
         for name, total in sums.items():
             seconds[name].append(total / (effort.turns * effort.calls))
     return Timing(seconds)
 
 
-def _time(call: Callable[[], object], times: int, finish: Callable[[], object] | None) -> float:
-    begin = time.perf_counter()
+def _time(call: Callable[[], object], times: int, finish: Callable[[], object] | None, clock: Callable[[], float]) -> float:
+    begin = clock()
     for _ in range(times):
         call()
     if finish is not None:
         finish()
-    return time.perf_counter() - begin
+    return clock() - begin

@@ -31,7 +31,7 @@ ALLOWED = {
         "muse.metrics.tracker", "muse.rewards.reward", "muse.specs", "muse.utils",
     ),
     "muse.testing": (
-        "muse.envs.env", "muse.envs.vector_env", "muse.policies.policy", "muse.models.model", "muse.models.normalizer", "muse.datasets.dataset",
+        "muse.envs.env", "muse.envs.teleop", "muse.envs.vector_env", "muse.policies.policy", "muse.models.model", "muse.models.normalizer", "muse.datasets.dataset",
         "muse.datasets.samplers.sampler", "muse.metrics.metric", "muse.rewards.reward", "muse.specs", "muse.utils",
     ),
     "muse.experiments": ("muse",),

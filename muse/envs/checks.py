@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from muse.envs.env import EnvError
+from muse.envs.teleop import TeleopInput
 from muse.specs import EnvSpec
 from muse.utils.attrdicts import Batch, flatten, has
 from muse.utils.errors import nearest
@@ -38,12 +40,17 @@ def read_action(env_spec: EnvSpec, action: Batch, where: str) -> dict[str, np.nd
         value = np.asarray(action[name])
         if value.shape != (1, *leaf.shape):
             raise EnvError(f"{where}: '{name}'", f"shape {value.shape}", f"shape {(1, *leaf.shape)}")
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
+        if value.dtype.kind == "f" and not _is_finite(value):
             raise EnvError(f"{where}: '{name}'", f"not finite: {value[0].tolist()}", "finite numbers")
         if value.dtype != leaf.dtype:
             value = (np.rint(value) if value.dtype.kind == "f" and leaf.dtype.kind in "iub" else value).astype(leaf.dtype)
         read[name] = value[0]
     return read
+
+
+def _is_finite(value: np.ndarray) -> bool:
+    # Of the few numbers of an action Python knows sooner than numpy.
+    return all(map(math.isfinite, value.ravel().tolist())) if value.size <= 32 else bool(np.isfinite(value).all())
 
 
 def read_presets(presets: Mapping[str, Any] | None, allowed: Iterable[str], where: str) -> dict[str, Any]:
@@ -66,3 +73,18 @@ def check_running(running: bool, where: str) -> None:
     """Raises `EnvError` when an env is stepped before its first reset or after the end of its episode."""
     if not running:
         raise EnvError(where, "no episode is running", "a reset before the first step and after 'done'")
+
+
+def read_teleop(given: TeleopInput, where: str) -> TeleopInput:
+    """Returns what a person's device says with every number within its limits.
+
+    Raises:
+        EnvError: For a twist that has not six parts, or a number that is not finite.
+    """
+    if len(given.twist) != 6 or (given.pointer is not None and len(given.pointer) != 2):
+        raise EnvError(where, f"twist {given.twist}, pointer {given.pointer}", "six numbers, and two or None")
+    if not all(math.isfinite(value) for value in (*given.twist, given.grip, *(given.pointer or ()))):
+        raise EnvError(where, f"not finite: {given}", "finite numbers")
+    twist = tuple(min(1.0, max(-1.0, float(value))) for value in given.twist)
+    pointer = None if given.pointer is None else tuple(min(1.0, max(0.0, float(value))) for value in given.pointer)
+    return TeleopInput(twist, min(1.0, max(0.0, float(given.grip))), pointer)

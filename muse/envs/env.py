@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 from attrdict import AttrDict
 
+from muse.envs.teleop import TeleopInput
 from muse.specs import EnvSpec
 from muse.utils.abstract import BaseClass, build
 from muse.utils.errors import MuseError
@@ -57,6 +58,8 @@ class Env(BaseClass, ABC):
     fingerprint_packages: ClassVar[tuple[str, ...]] = ()
     #: Options that change what is seen of an episode, or its length, but not how the world answers an action.
     cosmetic_params: ClassVar[tuple[str, ...]] = ("render",)
+    #: What it listens to when a person drives it, some of `muse.envs.teleop.TELEOP_INPUTS`; none: it cannot be driven.
+    teleop_inputs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         self.params = AttrDict({**self.default_params, **params})
@@ -122,6 +125,16 @@ class Env(BaseClass, ABC):
     @abstractmethod
     def step(self, action: Mapping[str, Any]) -> tuple[AttrDict, AttrDict, np.ndarray]:
         """Applies `action`, leaves `(1, *shape)`, and returns observation, goal and done `(1,)`."""
+
+    def get_teleop_action(self, given: TeleopInput) -> AttrDict:
+        """Returns the action, leaves `(1, *shape)`, by which a person drives the env from its present state; changes nothing.
+
+        Who collects by hand calls it once for each step, with what the device reads; see `muse.envs.teleop`.
+
+        Raises:
+            EnvError: Where it cannot be driven, no episode has begun, or a number is not finite.
+        """
+        raise EnvError(f"{type(self).__name__}.get_teleop_action", "no teleop_inputs", "an env that can be driven by hand")
 
     def is_success(self) -> bool:
         """Whether the task is solved in the present state."""

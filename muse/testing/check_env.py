@@ -11,6 +11,7 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.envs.env import Env, EnvError, make, make_env_spec
+from muse.envs.teleop import TELEOP_INPUTS, TeleopInput
 from muse.specs import EnvSpec
 from muse.testing.env_player import EnvPlayer, Row, Stop, copied, kind, same
 from muse.testing.made_up import draw_values
@@ -108,6 +109,7 @@ class _Checker(EnvPlayer):
         self._check_presets()
         self._check_bad_actions()
         self._check_render(rows)
+        self._check_teleop(rows)
         self._check_close()
 
     def _check_spec(self) -> None:
@@ -314,6 +316,24 @@ class _Checker(EnvPlayer):
                 self.tell(f"render returned {kind(picture)}; it must be a uint8 array (Y, X, 3), or None.")
         if not self._had_window and not getattr(env, "render_window", False) and _window_is_open():
             self.tell("The env opened a window without being asked to (render=False).")
+
+    def _check_teleop(self, rows: list[Row]) -> None:
+        env = self.envs[0]
+        unknown = set(env.teleop_inputs) - set(TELEOP_INPUTS)
+        if unknown:
+            self.tell(f"teleop_inputs has {', '.join(sorted(unknown))}; known are {', '.join(TELEOP_INPUTS)}.")
+        if not env.teleop_inputs:
+            return
+        inputs = [TeleopInput(), TeleopInput((1.0,) * 6, 1.0), TeleopInput((-1.0,) * 6, 0.5), TeleopInput(pointer=(1.0, 0.0))]
+
+        def drive(_row: Row, _action: AttrDict | None) -> None:
+            for given in inputs:
+                action = self.guarded("get_teleop_action", lambda given=given: env.get_teleop_action(given))
+                self._check_leaves(flatten(action), set(self.spec.action_names), "get_teleop_action's action")
+
+        self.compare(rows, self.play(env, drive), "Asking for an action of a person's changed the episode. It was seen")
+        never = TeleopInput((float("nan"), *(0.0,) * 5))
+        self.refused("get_teleop_action of a number that is not finite", lambda: env.get_teleop_action(never))
 
     def _check_close(self) -> None:
         env = self.envs[-1]

@@ -20,6 +20,13 @@ def nest(flat: Mapping[str, Any]) -> AttrDict:
     return AttrDict.from_dict(flat)
 
 
+def node_of(leaves: Mapping[str, Any]) -> AttrDict:
+    """Returns an `AttrDict` of leaves whose keys have no slash, as `nest` does, without looking at each: for what is made at every step."""
+    node = AttrDict()
+    node._map.update(leaves)
+    return node
+
+
 def flatten(batch: Batch) -> dict[str, Any]:
     """Returns a flat dict of all leaves by path. Leaves are shared, not copied."""
     return dict(_items(batch, ""))

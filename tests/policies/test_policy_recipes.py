@@ -10,6 +10,7 @@ from muse.envs.env import make_env_spec
 from muse.envs.pymunk.arrange_block_env_2d import ArrangeBlockEnv2D
 from muse.envs.pymunk.maze_navigation_envs import BottleneckNavigationBlockEnv2D, NavigationBlockEnv2D
 from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
+from muse.envs.pymunk.push_t_env_2d import PushTEnv2D
 from muse.envs.pymunk.slider_env_2d import SliderBlockEnv2D
 from muse.envs.pymunk.stack_block_env_2d import StackBlockEnv2D
 from muse.envs.robosuite.robosuite_env import RobosuiteEnv
@@ -35,6 +36,7 @@ SPECS = {
     "stack_blocks_expert": (StackBlockEnv2D, {}),
     "arrange_blocks_expert": (ArrangeBlockEnv2D, {}),
     "slider_expert": (SliderBlockEnv2D, {}),
+    "push_t_expert": (PushTEnv2D, {}),
     "constant_goal": (FakeEnv, {}),
 }
 RECIPES = sorted(path.stem for path in (ROOT / "cfgs/policy").glob("*.py") if path.stem not in ("__init__", "gcbc"))

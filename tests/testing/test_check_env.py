@@ -224,6 +224,35 @@ class RenderSteps(CounterEnv):
         self.rng.random()
 
 
+class Driven(CounterEnv):
+    teleop_inputs = ("x", "pointer")
+
+    def get_teleop_action(self, given):
+        if not np.isfinite(given.twist).all():
+            raise EnvError("Driven", "not finite")
+        return d(action=np.array([given.twist[:2]], np.float32))
+
+
+class DrivenByFeet(Driven):
+    teleop_inputs = ("x", "pedal")
+
+
+class DrivenTooFar(Driven):
+    def get_teleop_action(self, given):
+        return d(action=100 * super().get_teleop_action(given)["action"])
+
+
+class DrivenOn(Driven):
+    def get_teleop_action(self, given):
+        self.rng.random()
+        return super().get_teleop_action(given)
+
+
+class DrivenByAnything(Driven):
+    def get_teleop_action(self, given):
+        return super().get_teleop_action(given._replace(twist=np.nan_to_num(given.twist)))
+
+
 class ClosesOnce(CounterEnv):
     closed = False
 
@@ -333,6 +362,10 @@ BROKEN = {
     "accepts any preset": (AcceptsAnyPreset, "Reset with an unknown preset passed; it must raise EnvError."),
     "bad picture": (RendersBadly, "render returned an array of shape (4, 4) of float32; it must be a uint8 array (Y, X, 3), or None."),
     "render changes the episode": (RenderSteps, "Calling render changed the episode. It was seen, in 'state' at step 1."),
+    "driven by what there is not": (DrivenByFeet, "teleop_inputs has pedal; known are x, y, z, roll, pitch, yaw, grip, pointer."),
+    "driven beyond limits": (DrivenTooFar, "get_teleop_action's action has 'action' with values from 100.0 to 100.0; the spec says within [-1.0, 1.0]."),
+    "driving changes the episode": (DrivenOn, "Asking for an action of a person's changed the episode. It was seen, in 'state' at step 1."),
+    "driven by NaN": (DrivenByAnything, "Get_teleop_action of a number that is not finite passed; it must raise EnvError."),
     "closes once": (ClosesOnce, "close, called a second time, raised RuntimeError: closed already."),
     "success is an array": (SuccessIsArray, "is_success returned an array of shape (1,) of bool; it must be a bool."),
     "no reward in the spec": (NoReward, "The spec does not list 'reward' among its output_observation_names."),
@@ -347,6 +380,7 @@ def test_the_good_one_has_no_problem():
     assert env_problems(CounterEnv, presets=PRESETS) == []
     assert env_problems(make(CounterEnv, d(length=2)), presets=PRESETS) == []
     check_env(CounterEnv, d(length=200), presets=PRESETS, steps=20)
+    check_env(Driven, presets=PRESETS)
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.checks import check_running, read_action, read_presets
+from muse.envs.checks import check_running, read_action, read_presets, read_teleop
 from muse.envs.env import Env, EnvError, default_env_params
 from muse.envs.pymunk.block_options import ARGUMENTS, GRAB, check_options, read_physics
 from muse.envs.pymunk.scene import Layout, Line, Polygon, Scene, State, box_polygon
 from muse.envs.pymunk.view import BlockView
 from muse.envs.simple.canvas import Canvas
+from muse.envs.teleop import TeleopInput, towards
 from muse.envs.window import Window
 from muse.specs import EnvSpec
+from muse.utils.attrdicts import node_of
 from muse.utils.seeding import make_generator
 
 #: How far two things may overlap in a start that was given [px].
@@ -28,6 +31,8 @@ _OBSERVED = (
     "position", "velocity", "block_positions", "block_angles", "block_velocities", "block_angular_velocities", "active_constraints",
 )  # fmt: skip
 _PI = 3.1416
+#: Velocity of the ego for each px that it is away from where a person points [1/s].
+_POINTER_GAIN = 5.0
 
 
 class BlockEnv2D(Env, ABC):
@@ -52,11 +57,13 @@ class BlockEnv2D(Env, ABC):
     predefined_arguments = ARGUMENTS
 
     fingerprint_packages = ("pymunk",)
-    cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "block_bbox", "imgs")
+    cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "block_bbox", "imgs", "default_teleop_speed")
+    teleop_inputs = ("x", "y", "grip", "pointer")
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self.name = type(self).__name__
+        self._where = f"{self.name}.step"
         check_options(self, self.name)
         self.physics = read_physics(self)
         self.ego_size = self.physics.ego_size
@@ -65,7 +72,8 @@ class BlockEnv2D(Env, ABC):
         self.start: dict[str, np.ndarray] = {}
         self._fixed_names, task_params = self._task_names(default_env_params(type(self), self.params))
         self._preset_names = _start_names(self.num_blocks, self._fixed_names, task_params)
-        self._observed = len(_OBSERVED) if self.num_blocks else 2
+        #: Name, place among all numbers of a state, and shape, of each observation of ego and blocks.
+        self._parts = _find_parts(env_spec, _OBSERVED if self.num_blocks else _OBSERVED[:2])
         self._shows_boxes = "bounding_box" in env_spec.observation_names
         self._view = BlockView(self.physics)
         self._scene: Scene | None = None
@@ -103,6 +111,10 @@ class BlockEnv2D(Env, ABC):
     def distance_left(self, state: State) -> float:
         """Returns the way that is left in a state [px]."""
 
+    def get_reward(self, state: State, is_solved: bool) -> float:
+        """Returns the reward of a step that led to a state."""
+        return -self.distance_left(state) / max(self.grid_size) if self.use_dense_reward else float(is_solved)
+
     @abstractmethod
     def draw_goals(self, view: BlockView, canvas: Canvas) -> None:
         """Draws what is to be reached."""
@@ -126,6 +138,10 @@ class BlockEnv2D(Env, ABC):
     def make_parts(self) -> list[list[Polygon]]:
         """Returns the convex polygons of each block, around its centre of mass."""
         return [[box_polygon(width, height)] for width, height in self.start["block_sizes"].astype(np.float64).tolist()]
+
+    def make_outlines(self) -> list[list[Polygon]]:
+        """Returns the convex polygons that each block is drawn as; these may overlap."""
+        return self.make_parts()
 
     # The contract.
 
@@ -201,8 +217,8 @@ class BlockEnv2D(Env, ABC):
 
     def step(self, action: Mapping[str, Any]) -> tuple[AttrDict, AttrDict, np.ndarray]:
         """Drives the ego for `dt`; see `Env.step`."""
-        check_running(self._is_running, f"{self.name}.step")
-        vx, vy, grab = read_action(self.env_spec, action, f"{self.name}.step")["action"].tolist()
+        check_running(self._is_running, self._where)
+        vx, vy, grab = read_action(self.env_spec, action, self._where)["action"].tolist()
         speed = self.max_velocity
         vx, vy, grab = min(speed, max(-speed, vx)), min(speed, max(-speed, vy)), min(GRAB, max(0.0, grab))
         if self.action_noise_prob and self.rng.random() < self.action_noise_prob:
@@ -216,12 +232,23 @@ class BlockEnv2D(Env, ABC):
         ended = solved and self.done_on_success
         truncated = len(self._actions) >= self.horizon and not ended
         self._is_running = not (ended or truncated)
-        reward = -self.distance_left(state) / max(self.grid_size) if self.use_dense_reward else float(solved)
         observation = self._observe(state)
-        observation["reward"] = np.array([[reward]], np.float32)
+        observation["reward"] = np.array([[self.get_reward(state, solved)]], np.float32)
         observation["truncated"] = np.array([[truncated]])
         self._show()
-        return AttrDict(observation), AttrDict(), np.array([not self._is_running])
+        return node_of(observation), AttrDict(), np.array([not self._is_running])
+
+    def get_teleop_action(self, given: TeleopInput) -> AttrDict:
+        """Drives the ego along `twist`, or to where the pointer is, at up to `default_teleop_speed`; the grip grabs."""
+        where = f"{self.name}.get_teleop_action"
+        check_running(self._scene is not None, where)
+        twist, grip, pointer = read_teleop(given, where)
+        speed = min(self.default_teleop_speed, self.max_velocity)
+        velocity = (speed * twist[0], speed * twist[1])
+        if pointer is not None:
+            (x, y), (to_x, to_y) = self._state.position, self._view.place_at(*pointer)
+            velocity = towards((to_x - x, to_y - y), _POINTER_GAIN, speed)
+        return AttrDict(action=np.array([[*velocity, GRAB * grip]], np.float32))
 
     def is_success(self) -> bool:
         """Whether the task is solved in the present state."""
@@ -273,7 +300,7 @@ class BlockEnv2D(Env, ABC):
         parts = self.make_parts() if self.num_blocks else ()
         layout = Layout(values["position"], *blocks, parts, self.find_walls(), self.find_grooves())
         self._scene, self._actions = Scene(self.physics, layout), []
-        self._view.start(layout, self.draw_goals)
+        self._view.start(layout.walls, self.make_outlines() if self.num_blocks else (), self.draw_goals)
 
     def _begin(self) -> tuple[AttrDict, AttrDict]:
         self._state = self._running_scene().read()
@@ -282,12 +309,14 @@ class BlockEnv2D(Env, ABC):
         for name in self.env_spec.param_names:
             observation[name] = self.start[name][None].copy()
         self._show()
-        return AttrDict(observation), AttrDict()
+        return node_of(observation), AttrDict()
 
     def _observe(self, state: State) -> dict[str, np.ndarray]:
-        observation = {
-            name: np.array([value], np.float32) for name, value in zip(_OBSERVED[: self._observed], state, strict=False)
-        }
+        # One array, of which each observation is a part of its own: an array for each takes three times as long.
+        numbers = np.array(
+            [*state[0], *state[1], *chain(*state[2]), *state[3], *chain(*state[4]), *state[5], *state[6]], np.float32
+        )
+        observation = {name: numbers[part].reshape(shape) for name, part, shape in self._parts}
         if self._shows_boxes:
             boxes = self._running_scene().bounding_boxes().astype(np.float32)
             observation["bounding_box"] = boxes[:1]
@@ -332,6 +361,16 @@ class BlockEnv2D(Env, ABC):
     def _show(self) -> None:
         if self.render_window and (picture := self.render()) is not None:
             self._window.show(picture)
+
+
+def _find_parts(env_spec: EnvSpec, names: Sequence[str]) -> list[tuple[str, slice, tuple[int, ...]]]:
+    parts, begin = [], 0
+    for name in names:
+        shape = env_spec.leaf(name).shape
+        end = begin + math.prod(shape)
+        parts.append((name, slice(begin, end), (1, *shape)))
+        begin = end
+    return parts
 
 
 def _start_names(num_blocks: int, observations: Sequence[str], task_params: Sequence[str]) -> list[str]:

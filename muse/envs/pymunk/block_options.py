@@ -23,6 +23,7 @@ ARGUMENTS = [
     Argument("gravity", type=list, default=[0.0, 0.0], element_type=float, help="acceleration of blocks", unit="px/s^2"),
     Argument("damping", type=float, default=0.5, help="part of every velocity left after a second; 0: nothing slides on"),
     Argument("max_velocity", type=float, default=100.0, help="largest velocity of the ego along each axis", unit="px/s"),
+    Argument("default_teleop_speed", type=float, default=75.0, help="velocity at which a person drives the ego", unit="px/s"),
     Argument("action_noise_prob", type=float, default=0.0, help="chance that the ego's velocity is turned in a step"),
     Argument("action_noise_theta", type=float, default=math.pi / 18, help="standard deviation of that turn", unit="rad"),
     Argument("num_blocks", type=int, default=1, help="blocks"),
@@ -57,7 +58,9 @@ def check_options(options: Any, where: str) -> None:
     for name in ("horizon", "img_width", "img_height"):
         if getattr(options, name) < 1:
             raise EnvError(f"{where}: {name}", str(getattr(options, name)), "at least 1")
-    check_positive(options, ("dt", "max_velocity", "block_size", "block_mass", "grab_action_max_force"), where)
+    check_positive(
+        options, ("dt", "max_velocity", "default_teleop_speed", "block_size", "block_mass", "grab_action_max_force"), where
+    )
     for name in ("num_blocks", "block_friction", "static_line_friction", "block_corner_radius", "action_noise_theta"):
         if not getattr(options, name) >= 0:
             raise EnvError(f"{where}: {name}", str(getattr(options, name)), "at least 0")

@@ -9,18 +9,13 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.env import EnvError
 from muse.envs.pymunk.goal_block_env_2d import GoalBlockEnv2D
-from muse.envs.pymunk.placing import draw_places
 from muse.envs.pymunk.scene import State, box_polygon
-from muse.envs.pymunk.success_functions import ANGLE_TOLERANCE, TOLERANCE, position_errors
+from muse.envs.pymunk.success_functions import ANGLE_TOLERANCE, TOLERANCE
 from muse.envs.pymunk.view import BLOCKS, BlockView
 from muse.envs.simple.canvas import Canvas
 from muse.utils.abstract import Argument
 from muse.utils.angles import wrap
-
-#: Way from a block's edge, or a goal's, to the walls: the ego fits between [px of the ego's size].
-_ROOM = 1.5
 
 
 class PushBlockEnv2D(GoalBlockEnv2D):
@@ -55,36 +50,12 @@ class PushBlockEnv2D(GoalBlockEnv2D):
 
     def draw_start(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Draws blocks, then goals, then the ego, none of them on another."""
-        n, rng = self.num_blocks, self.rng
         sizes = self.draw_sizes(given)
         radii = np.hypot(sizes[:, 0], sizes[:, 1]) / 2
-        ego_radius = self.ego_size / math.sqrt(2)
-        room = float(radii.max()) + _ROOM * self.ego_size
-        low, high = (room, room), (self.grid_size[0] - room, self.grid_size[1] - room)
-        start = dict(given, block_sizes=sizes)
-        if min(high) <= room:
-            raise EnvError(f"{self.name}.reset", "no room between the walls", "smaller blocks, or a larger grid_size")
-        for _ in range(1000):
-            blocks = given.get("block_positions")
-            if blocks is None:
-                blocks = draw_places(rng, radii, low, high, self.ego_size, where=self.name)
-            goals = given.get("goal_block_positions")
-            if goals is None:
-                goals = draw_places(rng, radii, low, high, self.ego_size, where=self.name)
-            if "goal_block_positions" in given or position_errors(blocks, goals).min() >= self.min_goal_distance:
-                break
-        else:
-            raise EnvError(f"{self.name}.reset", f"no goals {self.min_goal_distance:g} px away", "a smaller min_goal_distance")
-        start["block_positions"], start["goal_block_positions"] = blocks, goals
-        start.setdefault("block_angles", rng.uniform(-math.pi, math.pi, n))
+        start = self.draw_apart({**given, "block_sizes": sizes}, radii)
         if self.use_goal_angles:
-            start.setdefault("goal_block_angles", rng.uniform(-math.pi, math.pi, n))
-        if "position" not in start:
-            taken = [(x, y, float(radius)) for (x, y), radius in zip(np.asarray(blocks).tolist(), radii, strict=True)]
-            edge = (self.ego_size, self.ego_size)
-            far = (self.grid_size[0] - self.ego_size, self.grid_size[1] - self.ego_size)
-            start["position"] = draw_places(rng, [ego_radius], edge, far, 1.0, taken, self.name)[0]
-        return start
+            start.setdefault("goal_block_angles", self.rng.uniform(-math.pi, math.pi, self.num_blocks))
+        return self.draw_ego(start, radii)
 
     def begin(self) -> None:
         """Reads the goals."""

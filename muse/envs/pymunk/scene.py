@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -132,6 +134,9 @@ class Scene:
         for body, (begin, end) in zip(self.blocks, layout.grooves, strict=False):
             self.space.add(pymunk.GrooveJoint(self.space.static_body, body, begin, end, (0, 0)))
         self._joints: list[list[Any]] = [[] for _ in self.blocks]
+        self._step_on = _find_plain_step(self.space)
+        self._bodies = _Bodies(self.space)
+        self._places = [self._bodies.find(body) for body in (self.ego, *self.blocks)]
 
     def step(self, velocity: tuple[float, float], grab: float) -> None:
         """Goes on by `physics.dt`.
@@ -144,23 +149,19 @@ class Scene:
         self._drive.velocity = velocity
         if self.blocks:
             self._grab(grab)
-        step = self.space.step
-        for _ in range(self._substeps):
+        self.space.step(PHYSICS_DT)
+        step = self._step_on
+        for _ in range(self._substeps - 1):
             step(PHYSICS_DT)
 
     def read(self) -> State:
         """Returns where everything is."""
-        ego, blocks = self.ego, self.blocks
+        values = self._bodies.read()
+        (x, y, _, vx, vy, _), *rows = [values[at : at + 6] for at in self._places]
         return State(
-            # Plain tuples: numpy takes three times as long to read pymunk's vectors.
-            tuple(ego.position),
-            tuple(ego.velocity),
-            [tuple(body.position) for body in blocks],
-            [wrap(body.angle) for body in blocks],
-            [tuple(body.velocity) for body in blocks],
-            [body.angular_velocity for body in blocks],
-            [1.0 if joints else 0.0 for joints in self._joints],
-        )
+            (x, y), (vx, vy), [(row[0], row[1]) for row in rows], [wrap(row[2]) for row in rows], [(row[3], row[4]) for row in rows],
+            [row[5] for row in rows], [1.0 if joints else 0.0 for joints in self._joints],
+        )  # fmt: skip
 
     def bounding_boxes(self) -> np.ndarray:
         """Returns left, bottom, right and top `(1 + n, 4)` [px] of the ego and of every block."""
@@ -262,6 +263,40 @@ class Scene:
             return [weld, pymunk.GearJoint(ego, block, block.angle - ego.angle, 1.0)]
         place = self._nearest_point(shapes)[1]
         return [pymunk.PinJoint(ego, block, (0, 0), block.world_to_local(place))]
+
+
+class _Bodies:
+    """Reads all bodies of a space in one call, which takes a third of the time of asking each for each."""
+
+    def __init__(self, space: Any) -> None:
+        batch = require("pymunk.batch", "pymunk", "BlockEnv2D")
+        fields = batch.BodyFields
+        self._space, self._read, self._buffer = space, batch.get_space_bodies, batch.Buffer()
+        self._fields = fields.POSITION | fields.ANGLE | fields.VELOCITY | fields.ANGULAR_VELOCITY
+        self._read(space, fields.BODY_ID, self._buffer)
+        self._ids = memoryview(self._buffer.int_buf()).cast("N").tolist()
+
+    def find(self, body: Any) -> int:
+        """Returns where the numbers of a body begin."""
+        return 6 * self._ids.index(body.id)
+
+    def read(self) -> list[float]:
+        """Returns x, y, angle, the velocities along x and y, and the angular one, of each body."""
+        self._buffer.clear()
+        self._read(self._space, self._fields, self._buffer)
+        return memoryview(self._buffer.float_buf()).cast("d").tolist()
+
+
+def _find_plain_step(space: Any) -> Callable[[float], object]:
+    """Returns a step of the engine without what pymunk does around it in Python, which takes half of the time of a small scene.
+
+    pymunk looks there for what was added and removed, and for callbacks: it is enough that the first of the steps between two actions
+    does so. Where a version of pymunk keeps the engine elsewhere, the whole step is returned; the states are the same to the bit.
+    """
+    try:
+        return functools.partial(importlib.import_module("pymunk._chipmunk_cffi").lib.cpSpaceStep, space._space)
+    except (ImportError, AttributeError):
+        return space.step
 
 
 def box_polygon(width: float, height: float) -> Polygon:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from attrdict import AttrDict
 
 from muse.envs.env import EnvError
 from muse.envs.pymunk.goal_block_env_2d import GoalBlockEnv2D
-from muse.envs.pymunk.placing import draw_places
 from muse.envs.pymunk.scene import Line
 from muse.envs.pymunk.view import BLOCKS, BlockView
 from muse.envs.simple.canvas import Canvas, Colour
@@ -66,12 +64,8 @@ class SliderBlockEnv2D(GoalBlockEnv2D):
         start.setdefault("goal_block_positions", middles + goals[:, None] * directions)
         for name in ("block_positions", "goal_block_positions"):
             self._check_in_groove(name, np.asarray(start[name], np.float64))
-        if "position" not in start:
-            sizes, edge = start["block_sizes"], self.ego_size
-            taken = [(x, y, math.hypot(*size) / 2) for (x, y), size in zip(start["block_positions"], sizes, strict=True)]
-            high = (self.grid_size[0] - edge, self.grid_size[1] - edge)
-            start["position"] = draw_places(self.rng, [edge / math.sqrt(2)], (edge, edge), high, 1.0, taken, self.name)[0]
-        return start
+        sizes = np.asarray(start["block_sizes"])
+        return self.draw_ego(start, np.hypot(sizes[:, 0], sizes[:, 1]) / 2)
 
     def find_grooves(self) -> Sequence[Line]:
         """Returns the grooves."""

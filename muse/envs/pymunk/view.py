@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from muse.envs.pymunk.scene import WALL_RADIUS, Layout, Physics, Polygon, State, box_polygon
+from muse.envs.pymunk.scene import WALL_RADIUS, Line, Physics, Polygon, State, box_polygon
 from muse.envs.simple.canvas import Canvas, Colour
 
 _EDGE = (90, 96, 108)
@@ -36,25 +36,28 @@ class BlockView:
     def __init__(self, physics: Physics) -> None:
         self.scale = 1 / max(physics.grid_size)
         self._physics = physics
-        self._layout: Layout | None = None
+        self._walls: Sequence[Line] = ()
+        self._outlines: Sequence[Sequence[Polygon]] = ()
         self._draw_goals: Callable[[BlockView, Canvas], None] = lambda view, canvas: None
         self._backgrounds: dict[tuple[int, int], Canvas] = {}
 
-    def start(self, layout: Layout, draw_goals: Callable[[BlockView, Canvas], None]) -> None:
+    def start(
+        self, walls: Sequence[Line], outlines: Sequence[Sequence[Polygon]], draw_goals: Callable[[BlockView, Canvas], None]
+    ) -> None:
         """Begins an episode.
 
         Args:
-            layout: Its walls and blocks.
+            walls: Inside the world [px].
+            outlines: For each block, the polygons that it is drawn as.
             draw_goals: `fn(view, canvas)` that draws what lies below everything else and does not move.
         """
-        self._layout, self._draw_goals = layout, draw_goals
+        self._walls, self._outlines, self._draw_goals = walls, outlines, draw_goals
         self._backgrounds.clear()
 
     def draw(self, height: int, width: int, state: State) -> np.ndarray:
         """Returns the picture, `(Y, X, 3)` uint8."""
-        assert self._layout is not None, "an episode has begun"
         canvas = self._background(height, width).copy()
-        for i, parts in enumerate(self._layout.block_parts):
+        for i, parts in enumerate(self._outlines):
             self.draw_block(canvas, parts, state.block_positions[i], state.block_angles[i], BLOCKS[i % len(BLOCKS)])
         ego = box_polygon(self._physics.ego_size, self._physics.ego_size)
         place = np.asarray(state.position)
@@ -67,6 +70,10 @@ class BlockView:
                 for end in line:
                     canvas.disc(*end, 0.011, _WHITE)
         return canvas.to_image()
+
+    def place_at(self, right: float, up: float) -> tuple[float, float]:
+        """Returns the place in the world [px] of a point of the picture, given in fractions from its bottom left."""
+        return ((1 + 2 * _MARGIN) * right - _MARGIN) / self.scale, ((1 + 2 * _MARGIN) * up - _MARGIN) / self.scale
 
     def draw_block(
         self, canvas: Canvas, parts: Sequence[Polygon], position: Sequence[float], angle: float, colour: Colour
@@ -98,11 +105,10 @@ class BlockView:
 
     def _background(self, height: int, width: int) -> Canvas:
         if (height, width) not in self._backgrounds:
-            assert self._layout is not None
             canvas = Canvas(height, width, _EDGE, _MARGIN)
             canvas.rectangle(0, 0, self._physics.grid_size[0] * self.scale, self._physics.grid_size[1] * self.scale, _PAPER)
             self._draw_goals(self, canvas)
-            for begin, end in self._layout.walls:
+            for begin, end in self._walls:
                 canvas.stroke(self.scale * np.asarray(begin), self.scale * np.asarray(end), self.scale * WALL_RADIUS, _WALL)
             self._backgrounds[height, width] = canvas
         return self._backgrounds[height, width]

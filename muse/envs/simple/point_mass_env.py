@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.checks import check_running, read_action, read_presets
+from muse.envs.checks import check_running, read_action, read_presets, read_teleop
 from muse.envs.env import Env, EnvError
 from muse.envs.simple.motion import CLEARANCE, Circle, is_free, move, place_circles, place_point
 from muse.envs.simple.point_mass_view import PointMassView
+from muse.envs.teleop import TeleopInput, towards
 from muse.envs.window import Window
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
@@ -72,6 +73,8 @@ class PointMassEnv(Env):
 
     cosmetic_params = (*Env.cosmetic_params, "num_steps", "imgs", "img_width", "img_height", "obstacle_face_colors")
 
+    teleop_inputs = ("x", "y", "pointer")
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         self._check_options()
@@ -83,6 +86,7 @@ class PointMassEnv(Env):
         self._steps = 0
         self._is_running = False
         self._reached = False
+        #: Places of ego and target since the reset; none before the first one.
         self._trail: list[tuple[float, float, float, float]] = []
         self._sizes = np.zeros((1, 0), np.float32)
         self._centres = np.zeros((1, 0, 2), np.float32)
@@ -170,6 +174,16 @@ class PointMassEnv(Env):
         observation["truncated"] = np.array([[truncated]])
         self._show()
         return observation, AttrDict(), np.array([not self._is_running])
+
+    def get_teleop_action(self, given: TeleopInput) -> AttrDict:
+        """Drives the ego along `twist`, or to where the pointer is."""
+        check_running(bool(self._trail), "PointMassEnv.get_teleop_action")
+        twist, _, pointer = read_teleop(given, "PointMassEnv.get_teleop_action")
+        velocity = twist[:2]
+        if pointer is not None and self.ego_speed > 0:
+            x, y = self._view.place_at(*pointer)
+            velocity = towards((x - self._ego[0], y - self._ego[1]), 1 / self.ego_speed, 1.0)
+        return AttrDict(action=np.array([velocity], np.float32))
 
     def is_success(self) -> bool:
         """Whether the target has been reached."""

@@ -75,6 +75,10 @@ class PointMassView:
             canvas.rectangle(0.0, -0.022, min(1.0, time_used), -0.012, shade, 0.8)
         return canvas.to_image()
 
+    def place_at(self, right: float, up: float) -> tuple[float, float]:
+        """Returns the place in the square [m] of a point of the picture, given in fractions from its bottom left."""
+        return (1 + 2 * _MARGIN) * right - _MARGIN, (1 + 2 * _MARGIN) * up - _MARGIN
+
     def _background(self, height: int, width: int) -> Canvas:
         if (height, width) not in self._backgrounds:
             canvas = Canvas(height, width, _EDGE, _MARGIN)

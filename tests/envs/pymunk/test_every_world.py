@@ -14,7 +14,7 @@ from muse.utils.abstract import build
 from muse.utils.attrdicts import flatten
 
 pytestmark = needs_pymunk
-WORLDS = ("push_block", "carry_block", "maze", "bottlenecks", "stack_blocks", "arrange_blocks", "slider")
+WORLDS = ("push_block", "carry_block", "maze", "bottlenecks", "stack_blocks", "arrange_blocks", "slider", "push_t")
 
 
 def load(world, **options):

@@ -19,7 +19,7 @@ from muse.utils.abstract import build
 #: World -> its expert, by their recipes.
 WORLDS = {
     name: f"{name}_expert"
-    for name in ("push_block", "carry_block", "maze", "bottlenecks", "stack_blocks", "arrange_blocks", "slider")
+    for name in ("push_block", "carry_block", "maze", "bottlenecks", "stack_blocks", "arrange_blocks", "slider", "push_t")
 }
 numbers = st.floats(0, 100)
 points = st.tuples(numbers, numbers).map(np.array)

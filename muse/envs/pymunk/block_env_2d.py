@@ -44,8 +44,8 @@ class BlockEnv2D(Env, ABC):
     ego never turns. Walls and blocks that cannot move stop it.
 
     Observations: `position`, `velocity` of the ego, and of `n` blocks `block_positions`, `block_angles`, `block_velocities`,
-    `block_angular_velocities` and `active_constraints` (1 for a held block); those of the task; on request bounding boxes and
-    `image`. The param `block_sizes` `(n, 2)` and those of the task stay the same for an episode.
+    `block_angular_velocities` and `active_constraints` (1 for a held block); those of the task; on request bounding boxes,
+    offsets and `image`. The param `block_sizes` `(n, 2)` and those of the task stay the same for an episode.
 
     The reward is 1 in a state that solves the task and 0 in any other; with `use_dense_reward`, minus the way that is left as a
     fraction of the larger side of the world. An episode starts at rest, from numbers that float32 holds: its first observation
@@ -75,6 +75,7 @@ class BlockEnv2D(Env, ABC):
         #: Name, place among all numbers of a state, and shape, of each observation of ego and blocks.
         self._parts = _find_parts(env_spec, _OBSERVED if self.num_blocks else _OBSERVED[:2])
         self._shows_boxes = "bounding_box" in env_spec.observation_names
+        self._shows_offsets = "block_offsets" in env_spec.observation_names
         self._view = BlockView(self.physics)
         self._scene: Scene | None = None
         self._actions: list[tuple[float, float, float]] = []
@@ -168,6 +169,10 @@ class BlockEnv2D(Env, ABC):
                 leaves.append(("block_bounding_boxes", (n, 4), _INFINITE, np.float32, "px", meaning))
         task_observations, task_params = cls.get_task_leaves(params)
         leaves += task_observations
+        if params["block_offsets"] and n:
+            leaves.append(("block_offsets", (n, 2), _INFINITE, np.float32, "px", "from the ego to each block"))
+            if any(leaf[0] == "goal_block_positions" for leaf in task_observations):
+                leaves.append(("goal_block_offsets", (n, 2), _INFINITE, np.float32, "px", "from each block to its goal"))
         if params["imgs"]:
             leaves.append(("image", (params["img_height"], params["img_width"], 3), (0, 255), np.uint8))
         observations = [leaf[0] for leaf in leaves]
@@ -324,6 +329,11 @@ class BlockEnv2D(Env, ABC):
                 observation["block_bounding_boxes"] = boxes[None, 1:].copy()
         for name, value in self._fixed.items():
             observation[name] = value.copy()
+        if self._shows_offsets:
+            places = observation["block_positions"]
+            observation["block_offsets"] = places - observation["position"][:, None]
+            if "goal_block_positions" in self._fixed:
+                observation["goal_block_offsets"] = self._fixed["goal_block_positions"] - places
         if self.imgs:
             observation["image"] = self._view.draw(self.img_height, self.img_width, state)[None]
         return observation

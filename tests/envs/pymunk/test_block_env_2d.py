@@ -11,6 +11,7 @@ from playing import assert_same_rows, check_window
 
 from muse.envs.env import EnvError, default_env_params, make, make_env_spec
 from muse.envs.pymunk.block_env_2d import BlockEnv2D
+from muse.envs.pymunk.maze_navigation_envs import NavigationBlockEnv2D
 from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
 from muse.experiments.provenance import env_fingerprint, fingerprint_differences
 from muse.testing import check_env
@@ -48,7 +49,19 @@ def walk(env, steps, seed=0):
     ("params", "presets"),
     [
         (d(horizon=12), [SIDE]),
-        (d(horizon=8, num_blocks=3, block_bbox=True, imgs=True, img_width=24, img_height=16, block_corner_radius=2.0), []),
+        (
+            d(
+                horizon=8,
+                num_blocks=3,
+                block_bbox=True,
+                block_offsets=True,
+                imgs=True,
+                img_width=24,
+                img_height=16,
+                block_corner_radius=2.0,
+            ),
+            [],
+        ),
         (d(horizon=8, action_noise_prob=0.5, use_dense_reward=True, damping=0.5, ego_block_size=30.0), []),
         (CARRY & d(horizon=8, block_size_lower=[20.0, 30.0], block_size_upper=[30.0, 60.0]), []),
         (d(horizon=8, done_on_success=False, grid_size=[500.0, 400.0], grab_one_only=True), []),
@@ -154,6 +167,24 @@ def test_grabbing_on_a_rod_pulls_with_a_force_that_grows():
 
     assert pulled(0) == pytest.approx(142, abs=0.1)
     assert pulled(500) < pulled(50) < 141
+
+
+@needs_pymunk
+def test_a_rod_that_is_hardly_asked_for_holds_nothing():
+    env = make(PushBlockEnv2D, d(horizon=1000))
+    env.reset(SIDE, seed=0)
+    assert run(env, -80, 0, 49, steps=2)["active_constraints"] == 0
+    assert run(env, 80, 0, 51, steps=3)["active_constraints"] == 1
+
+
+@needs_pymunk
+def test_offsets():
+    env = make(PushBlockEnv2D, d(num_blocks=2, block_offsets=True))
+    for obs in (env.reset(seed=0)[0], env.step(act(80, -30))[0]):
+        assert np.array_equal(obs.block_offsets[0], obs.block_positions[0] - obs.position[0])
+        assert np.array_equal(obs.goal_block_offsets[0], obs.goal_block_positions[0] - obs.block_positions[0])
+    maze = make_env_spec(NavigationBlockEnv2D, d(block_offsets=True))
+    assert "block_offsets" not in maze and "goal_block_offsets" not in maze
 
 
 @needs_pymunk

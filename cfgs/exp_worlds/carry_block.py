@@ -1,0 +1,13 @@
+"""Behaviour cloning: a block is turned and carried to the pose of its goal.
+
+    python scripts/collect.py --max_eps 1000 --only_successful --save_file data/worlds/carry_block.npz \\
+        cfgs/exp_worlds/carry_block.py %policy cfgs/policy/carry_block_expert.py
+    python scripts/goal_train.py --no_wandb cfgs/exp_worlds/carry_block.py
+"""
+
+from attrdict import AttrDict as d
+
+from cfgs.env import carry_block
+from cfgs.exp_worlds import bc
+
+export = bc.export & d(dataset="carry_block", env_train=carry_block.export & d(block_offsets=True))

@@ -1,0 +1,13 @@
+"""Behaviour cloning: a T is pushed to a pose.
+
+    python scripts/collect.py --max_eps 1000 --only_successful --save_file data/worlds/push_t.npz \\
+        cfgs/exp_worlds/push_t.py %policy cfgs/policy/push_t_expert.py
+    python scripts/goal_train.py --no_wandb cfgs/exp_worlds/push_t.py
+"""
+
+from attrdict import AttrDict as d
+
+from cfgs.env import push_t
+from cfgs.exp_worlds import bc
+
+export = bc.export & d(dataset="push_t", env_train=push_t.export & d(block_offsets=True))

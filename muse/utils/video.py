@@ -1,4 +1,4 @@
-"""Videos: frames into an mp4 file as they come, several pictures beside one another, words on a picture.
+"""Videos: frames into an mp4 file as they come, several pictures beside one another, words above a picture.
 
 with VideoWriter("videos/best.mp4", fps=20) as video:
     video.add(frame)                                # (Y, X, 3) uint8
@@ -23,7 +23,7 @@ from muse.utils.files import publish
 GAP_GREY = 150
 #: What lies behind text.
 _DARK = 30
-#: Pictures are enlarged to at least so many pixels a side, so that what is written on them can be read ...
+#: Pictures are enlarged to at least so many pixels a side, so that what is written above them can be read ...
 _READABLE = 224
 #: ... but to no more than so many.
 _LARGEST = 1024
@@ -218,13 +218,13 @@ def lay_beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def enlarge(frame: np.ndarray) -> np.ndarray:
-    """Returns a small frame enlarged by a whole factor, so that what is written on it can be read; a large one as it is."""
+    """Returns a small frame enlarged by a whole factor, so that what is written above it can be read; a large one as it is."""
     height, width, _ = frame.shape
     return _repeat(frame, max(1, min(math.ceil(_READABLE / min(height, width)), _LARGEST // max(height, width))))
 
 
-def draw_text(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
-    """Returns `frame` with a line of text in its upper left corner, on a dark bar so that it can be read on any picture.
+def add_caption(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
+    """Returns `frame` under a dark bar with a line of text, so that nothing of the picture is hidden.
 
     Letters are smaller where the line would be too long.
 
@@ -233,32 +233,16 @@ def draw_text(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 
         text: One line.
         color: Of the letters, RGB.
     """
-    check_frame(frame, "draw_text")
-    return _write(frame, text, color, _text_size(frame))
-
-
-def add_caption(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
-    """Returns `frame` under a dark bar with a line of text, so that nothing of the picture is hidden; the rest as for `draw_text`."""
-    check_frame(frame, "add_caption")
-    bar = np.full((_text_size(frame) + 8, frame.shape[1], 3), _DARK, np.uint8)
-    return _write(np.concatenate([bar, frame]), text, color, _text_size(frame))
-
-
-def _text_size(frame: np.ndarray) -> int:
-    return max(9, min(16, frame.shape[0] // 16))
-
-
-def _write(frame: np.ndarray, text: str, color: tuple[int, int, int], size: int) -> np.ndarray:
     from PIL import Image, ImageDraw, ImageFont
 
-    image = Image.fromarray(frame)
-    draw = ImageDraw.Draw(image)
+    check_frame(frame, "add_caption")
+    size = max(9, min(16, frame.shape[0] // 16))
+    bar = Image.new("RGB", (frame.shape[1], size + 8), (_DARK, _DARK, _DARK))
+    draw = ImageDraw.Draw(bar)
     length = draw.textlength(text, font=ImageFont.load_default(size=size))
     font = ImageFont.load_default(size=max(7, size * min(1, (frame.shape[1] - 8) / max(1, length))))
-    left, top, right, bottom = draw.textbbox((4, 2), text, font=font)
-    draw.rectangle((left - 4, top - 2, right + 3, bottom + 2), fill=(_DARK, _DARK, _DARK))
     draw.text((4, 2), text, font=font, fill=color)
-    return np.asarray(image).copy()
+    return np.concatenate([np.asarray(bar), frame])
 
 
 def check_frame(frame: np.ndarray, where: str, shape: tuple[int, ...] | None = None) -> None:

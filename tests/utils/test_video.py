@@ -8,7 +8,6 @@ from muse.utils.video import (
     VideoError,
     VideoWriter,
     add_caption,
-    draw_text,
     enlarge,
     is_picture,
     lay_beside,
@@ -116,17 +115,6 @@ def test_every_tile_is_where_it_belongs(count, columns, gap):
         y, x = i // across * (4 + gap), i % across * (6 + gap)
         assert np.all(tiled[y : y + 4, x : x + 6] == i + 1)
     assert (tiled == GAP_GREY).sum() == tiled.size - count * 4 * 6 * 3
-
-
-def test_text_is_drawn_in_the_corner_and_nowhere_else():
-    frame = np.full((100, 200, 3), 200, np.uint8)
-    before = frame.copy()
-    drawn = draw_text(frame, "step 3", (0, 255, 0))
-    assert np.array_equal(frame, before) and drawn.flags.writeable
-    assert np.array_equal(drawn[30:], frame[30:]) and np.array_equal(drawn[:, 100:], frame[:, 100:])
-    corner = drawn[:20, :60].astype(int)
-    assert (corner[..., 1] - corner[..., 0]).max() > 150, "letters of the colour"
-    assert not np.array_equal(drawn, draw_text(frame, "step 4", (0, 255, 0)))
 
 
 @pytest.mark.parametrize("shape", [(224, 224, 3), (400, 300, 3), (40, 60, 3)])

@@ -175,6 +175,11 @@ BLIND_EXPERT = "blind.py %policy cfgs/policy/point_mass_expert.py"
             1,
             "'imag': no observation (did you mean 'image'?)",
         ),
+        (
+            f"--save_file new/a.mp4 --image_key image --image_key image {BLIND_EXPERT} %env_train --imgs",
+            1,
+            "'image': given twice; expected each picture once",
+        ),
         (f"--save_file new/a.muse --image_key ego {BLIND_EXPERT}", 1, "'ego': shape (2,) float32, no picture"),
         (f"{BLIND_EXPERT}", 2, "--save_file: missing, and a recipe has no folder"),
     ],

@@ -27,6 +27,8 @@ _DARK = 30
 _READABLE = 224
 #: ... but to no more than so many.
 _LARGEST = 1024
+#: Slowest and fastest frames [1/s].
+_RATES = (0.01, 1000)
 
 
 class VideoError(MuseError):
@@ -42,19 +44,19 @@ class VideoWriter:
 
     Args:
         path: The file; ends in `.mp4`. Its folder is made when missing.
-        fps: Frames per second [1/s].
+        fps: Frames per second [1/s], from 0.01 to 1000.
         quality: 0 (small) to 10 (good).
 
     Raises:
-        VideoError: For another ending of the name, or a rate that is not positive.
+        VideoError: For another ending of the name, or another rate.
     """
 
     def __init__(self, path: str | os.PathLike[str], fps: float = 20.0, quality: float = 7.0) -> None:
         self.path, self.fps, self.quality = Path(path), fps, quality
         if self.path.suffix != ".mp4":
             raise VideoError(str(path), f"ends in '{self.path.suffix}'", "a name that ends in '.mp4'")
-        if not 0 < fps < math.inf:
-            raise VideoError(f"{path}: fps", str(fps), "a positive number of frames per second")
+        if not _RATES[0] <= fps <= _RATES[1]:
+            raise VideoError(f"{path}: fps", str(fps), "from {} to {} frames per second".format(*_RATES))
         self.frames = 0
         self._shape: tuple[int, ...] = ()
         self._temporary: Path | None = None
@@ -73,21 +75,30 @@ class VideoWriter:
         """Appends a frame `(Y, X, 3)` uint8.
 
         Raises:
-            VideoError: For another type or shape than the first frame's.
+            VideoError: For another type or shape than the first frame's, and where ffmpeg gives up. No file is left then.
         """
         check_frame(frame, f"{self.path}: frame {self.frames}", self._shape or None)
         if self._pipe is None:
             self._open(frame.shape)
         assert self._pipe is not None
-        self._pipe.send(np.ascontiguousarray(_pad_to_even(frame)))
+        try:
+            self._pipe.send(np.ascontiguousarray(_pad_to_even(frame)))
+        except (StopIteration, OSError) as error:
+            raise self._failure() from error
         self.frames += 1
 
     def close(self) -> None:
-        """Finishes the file and gives it its name. May be called twice."""
+        """Finishes the file and gives it its name. May be called twice.
+
+        Raises:
+            VideoError: Where ffmpeg gave up. No file is left then.
+        """
         if self._pipe is None or self._temporary is None:
             return
         self._pipe.close()
         self._pipe = None
+        if self._temporary.stat().st_size == 0:
+            raise self._failure()
         with open(self._temporary, "rb") as file:
             os.fsync(file.fileno())
         publish(self._temporary, self.path)
@@ -100,6 +111,11 @@ class VideoWriter:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
         self._pipe = self._temporary = None
+
+    def _failure(self) -> VideoError:
+        self.discard()
+        got = f"ffmpeg gave up, of frames of {self._shape[1]}x{self._shape[0]} pixels"
+        return VideoError(str(self.path), got, "a size that H.264 knows (16384 a side at most), and room on the disk")
 
     def _open(self, shape: tuple[int, ...]) -> None:
         import imageio_ffmpeg

@@ -75,7 +75,7 @@ def test_what_makes_no_video_is_said(tmp_path):
     cases = [
         (lambda: write_video("a.mp4", []), "a.mp4: no frames; expected at least one"),
         (lambda: VideoWriter("a.avi"), "a.avi: ends in '.avi'; expected a name that ends in '.mp4'"),
-        (lambda: VideoWriter("a.mp4", fps=0), "a.mp4: fps: 0; expected a positive number of frames per second"),
+        (lambda: VideoWriter("a.mp4", fps=0), "a.mp4: fps: 0; expected from 0.01 to 1000 frames per second"),
         (lambda: write_video(tmp_path / "a.mp4", [frame.astype(float)]),
          f"{tmp_path}/a.mp4: frame 0: shape (32, 32, 3) float64; expected an array (Y, X, 3) uint8"),
         (lambda: write_video(tmp_path / "a.mp4", [frame, frame[:16]]),
@@ -87,6 +87,16 @@ def test_what_makes_no_video_is_said(tmp_path):
         with pytest.raises(VideoError) as error:
             call()
         assert str(error.value) == message
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_size_that_cannot_be_written_leaves_no_file(tmp_path, count):
+    """One frame is all over before ffmpeg has looked at it, many are not."""
+    with pytest.raises(
+        VideoError, match=r"a\.mp4: ffmpeg gave up, of frames of 20000x8 pixels; expected a size that H\.264 knows"
+    ):
+        write_video(tmp_path / "a.mp4", [np.zeros((8, 20000, 3), np.uint8)] * count)
     assert not list(tmp_path.iterdir())
 
 

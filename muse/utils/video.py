@@ -111,6 +111,7 @@ class VideoWriter:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
         self._pipe = self._temporary = None
+        self.frames = 0
 
     def _failure(self) -> VideoError:
         self.discard()

@@ -100,6 +100,15 @@ def test_a_size_that_cannot_be_written_leaves_no_file(tmp_path, count):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_writer_that_failed_does_not_say_that_it_wrote(tmp_path):
+    video = VideoWriter(tmp_path / "a.mp4")
+    video.add(np.zeros((8, 20000, 3), np.uint8))
+    with pytest.raises(VideoError):
+        video.close()
+    assert video.frames == 0
+    video.close()
+
+
 def test_what_is_no_video_cannot_be_read(tmp_path):
     (tmp_path / "a.mp4").write_text("no video")
     for name in ("a.mp4", "none.mp4"):

@@ -68,9 +68,12 @@ def add_mismatch_flag(parser: argparse.ArgumentParser) -> None:
 
 def positive_int(text: str) -> int:
     """Reads a whole number of at least 1."""
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return value
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from muse.cli.acting import Acting, acting, add_acting_flags, positive_int
-from muse.cli.common import make_parser, run
+from muse.cli.common import check_output, make_parser, run
 from muse.datasets.episode_writer import EpisodeWriter
 from muse.datasets.loading import format_of, read_file
 from muse.experiments.assemble import Experiment, recorded_fingerprint, recorded_spec
@@ -70,6 +70,7 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     format_of(path)
     if path.exists() and not (args.is_continue or args.overwrite):
         raise ExperimentError(str(path), "the file exists", "a new name", "--continue to add to it, --overwrite to replace it")
+    check_output(path, overwrite=True, is_folder=path.suffix == ".muse")
     with logging_to(debug=args.debug), acting(args, unknown) as who:
         dataset = _open_dataset(args, who.experiment, who.policy, path)
         recorder = _collect(args, who, dataset)

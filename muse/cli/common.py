@@ -16,6 +16,7 @@ from configs.helpers import get_script_parser, load_base_config
 from muse.experiments.assemble import ROOT_KEYS
 from muse.experiments.file_manager import CONFIG_FILE, ExperimentError, ExperimentFileManager
 from muse.utils.errors import MuseError, nearest
+from muse.utils.files import check_writable
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,28 @@ def describe_os_error(error: OSError) -> str:
     files = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
     reason = error.strerror or str(error) or type(error).__name__
     return f"{' -> '.join(files)}: {reason}" if files else f"{reason} (--debug shows where)"
+
+
+def check_output(path: Path, overwrite: bool, is_folder: bool = False) -> None:
+    """Checks that a file can be written at `path` when the work is done.
+
+    Args:
+        path: Of the file.
+        overwrite: Replace what is there.
+        is_folder: It is a folder that is to be written.
+
+    Raises:
+        ExperimentError: When it is there already, is a folder in the place of a file or the other way around, or cannot be made.
+    """
+    if path.exists() and not overwrite:
+        raise ExperimentError(str(path), "is there already", "a new name", "--overwrite to replace it")
+    if path.exists() and path.is_dir() != is_folder:
+        kinds = ("a folder", "a file") if path.is_dir() else ("a file", "a folder")
+        raise ExperimentError(str(path), kinds[0], f"{kinds[1]}, or nothing yet")
+    try:
+        check_writable(path)
+    except OSError as error:
+        raise ExperimentError(str(path), f"cannot be written ({error.strerror})", "a folder that may be written to") from error
 
 
 def load_config(

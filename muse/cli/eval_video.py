@@ -9,16 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from muse.cli.acting import Acting, positive_int
-from muse.cli.common import make_parser, run
+from muse.cli.common import check_output, make_parser, run
 from muse.cli.evaluate import Output, add_evaluation_flags, run_evaluation
 from muse.datasets.episode_writer import EpisodeWriter
 from muse.experiments.assemble import recorded_fingerprint
-from muse.experiments.file_manager import ExperimentError
 from muse.rollouts.picture_recorder import PictureRecorder
 from muse.rollouts.pictures import picture_names
 from muse.rollouts.video_recorder import VideoRecorder
 from muse.utils.errors import OptionError
-from muse.utils.files import check_writable
 
 _DESCRIPTION = """Evaluate a model and policy as `eval` does, and save what was seen: a video (.mp4) of all episodes, several at a time,
 with step and success written above them, or a dataset (.npz, .muse) of the pictures alone and of who succeeded.
@@ -72,17 +70,7 @@ def _check_files(files: Sequence[Path], overwrite: bool) -> None:
             raise OptionError(f"--save_file {file}", got, f"a video ({_VIDEO}) or a dataset ({', '.join(_DATASETS)})")
         if any(os.path.realpath(file) == os.path.realpath(other) for other in files[:place]):
             raise OptionError(f"--save_file {file}", "given twice", "each file once")
-        if file.exists() and not overwrite:
-            raise ExperimentError(str(file), "is there already", "a new name", "--overwrite to replace it")
-        if file.exists() and file.is_dir() != (file.suffix == ".muse"):
-            kinds = ("a folder", "a file") if file.is_dir() else ("a file", "a folder")
-            raise ExperimentError(str(file), kinds[0], f"{kinds[1]}, or nothing yet")
-        try:
-            check_writable(file)
-        except OSError as error:
-            raise ExperimentError(
-                str(file), f"cannot be written ({error.strerror})", "a folder that may be written to"
-            ) from error
+        check_output(file, overwrite, is_folder=file.suffix == ".muse")
 
 
 def _make_outputs(args: argparse.Namespace, who: Acting, files: Sequence[Path]) -> list[Output]:

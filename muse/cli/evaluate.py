@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from muse.cli.acting import Acting, acting, add_acting_flags, positive_int
-from muse.cli.common import make_parser, run
+from muse.cli.common import check_output, make_parser, run
 from muse.cli.report import show_evaluation
 from muse.experiments.logger import logging_to
 from muse.rollouts.evaluation import evaluate
@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         "--video", metavar="FILE", help="write a video of the first episodes (.mp4); `eval_video` has more to choose"
     )
     parser.add_argument("--video_eps", type=positive_int, default=9, metavar="N", help="episodes in the video (default: 9)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the video where it is there already")
     return run(_work, parser, argv)
 
 
@@ -57,6 +58,9 @@ def add_evaluation_flags(parser: argparse.ArgumentParser, max_eps: int) -> None:
 
 
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
+    if args.video:
+        check_output(Path(args.video), args.overwrite)
+
     def outputs(who: Acting) -> list[Output]:
         if not args.video:
             return []

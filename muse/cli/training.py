@@ -58,6 +58,7 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
             print(f"{path}  {value!r}  [{origin}]")
     name = root.get_exp_name()
     folder = manager.exp_dir if manager is not None and args.is_continue else experiment_path(name, args.base_dir)
+    goes_on = args.is_continue and folder.is_dir()
     if not args.is_continue:
         check_free(folder, args.overwrite)
     with (
@@ -66,13 +67,13 @@ def train(args: argparse.Namespace, unknown: list[str], with_env: bool) -> int:
     ):
         # Everything that can be wrong with a recipe shows before a folder is made, or an old one replaced.
         trainer = make_trainer(experiment, folder, WriterGroup([]), with_env)
-        check_fit(experiment)
-        return _run(args, root, experiment, trainer, folder, log)
+        if not goes_on:
+            check_fit(experiment)
+        return _run(args, root, experiment, trainer, folder, log, goes_on)
 
 
-def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: Any, folder: Path, log: Log) -> int:
+def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: Any, folder: Path, log: Log, goes_on: bool) -> int:
     texts = (root.get_config_text(), root.get_args_text(), json.dumps(root.get_resolved_json(), indent=1) + "\n")
-    goes_on = args.is_continue and folder.is_dir()
     if goes_on:
         for change in resolved_changes(folder / RESOLVED_FILE, root.get_resolved_json()):
             _log.warning("goes on with another value: %s", change)
@@ -83,18 +84,21 @@ def _run(args: argparse.Namespace, root: Any, experiment: Experiment, trainer: A
     wandb = None if args.no_wandb else {"project": args.wandb_project, "tags": tags, "name": experiment.name}
     with contextlib.closing(manager):
         log.write_to(manager.log_path)
-        with contextlib.closing(make_writer(manager.exp_dir, wandb=wandb, config=root.get_resolved_json())) as writer:
-            trainer.writer = writer
-            _log.info("experiment  %s", manager.exp_dir)
-            try:
-                if args.is_continue:
-                    trainer.restore()
-                if goes_on:  # Only now: options that the run cannot go on with must not stay in its folder.
-                    manager.rewrite(*texts)
+        try:
+            if args.is_continue:
+                trainer.restore()
+            if goes_on:
+                # Only now: the weights that the run began with may be gone, ...
+                check_fit(experiment)
+                # ... and options that it cannot go on with must not stay in its folder.
+                manager.rewrite(*texts)
+            with contextlib.closing(make_writer(manager.exp_dir, wandb=wandb, config=root.get_resolved_json())) as writer:
+                trainer.writer = writer
+                _log.info("experiment  %s", manager.exp_dir)
                 trainer.run()
-            except Exception:
-                _log.debug("the run ended with an error", exc_info=True)
-                raise
+        except Exception:
+            _log.debug("the run ended with an error", exc_info=True)
+            raise
         report_training(manager)
     return 0
 

@@ -50,13 +50,13 @@ class PictureRecorder(DatasetRecorder):
         names: Observations with pictures; none: what the env renders, under the name `image`.
 
     Raises:
-        VideoError: When an episode begins, for a name that holds no pictures and for an env that renders none; later, for a
-            rendered picture of another shape.
+        VideoError: When an episode begins, for a name that holds no pictures or is given twice, and for an env that renders none;
+            later, for a rendered picture of another shape.
     """
 
     def __init__(self, open_dataset: Callable[[EnvSpec], Growing], names: Sequence[str] = ()) -> None:
         super().__init__(_Late(lambda episode: open_dataset(self._make_spec(episode))), save_every_n_episodes=0)
-        self.names = tuple(dict.fromkeys(names))
+        self.names = tuple(names)
         self._pictures = Pictures((), "PictureRecorder")
         self._rendered: dict[int, list[np.ndarray]] = {}
         self._known = EnvSpec.from_leaves(())

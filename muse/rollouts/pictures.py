@@ -29,7 +29,7 @@ class Pictures:
         """Looks at these envs from now on.
 
         Raises:
-            VideoError: For a name that is no observation of theirs, or holds no pictures.
+            VideoError: For a name that is no observation of theirs, holds no pictures, or is given twice.
         """
         check_picture_names(self.names, env.env_spec, self.where)
         self._env = env
@@ -66,9 +66,11 @@ def picture_names(spec: EnvSpec) -> list[str]:
 
 
 def check_picture_names(names: Sequence[str], spec: EnvSpec, where: str) -> None:
-    """Raises `VideoError` for the first of `names` that is no observation with pictures."""
+    """Raises `VideoError` for the first of `names` that is no observation with pictures, or is there twice."""
     there = picture_names(spec)
     for name in names:
+        if names.count(name) > 1:
+            raise VideoError(f"{where}: '{name}'", "given twice", "each picture once")
         if name not in spec.observation_names:
             got = f"no observation{nearest(name, there or spec.observation_names)}"
         elif name not in there:

@@ -1,4 +1,4 @@
-"""Videos: frames into an mp4 file as they come, several pictures beside one another, words on a picture.
+"""Videos: frames into an mp4 file as they come, several pictures beside one another, words above a picture.
 
 with VideoWriter("videos/best.mp4", fps=20) as video:
     video.add(frame)                                # (Y, X, 3) uint8
@@ -23,10 +23,12 @@ from muse.utils.files import publish
 GAP_GREY = 150
 #: What lies behind text.
 _DARK = 30
-#: Pictures are enlarged to at least so many pixels a side, so that what is written on them can be read ...
+#: Pictures are enlarged to at least so many pixels a side, so that what is written above them can be read ...
 _READABLE = 224
 #: ... but to no more than so many.
 _LARGEST = 1024
+#: Slowest and fastest frames [1/s].
+_RATES = (0.01, 1000)
 
 
 class VideoError(MuseError):
@@ -42,19 +44,19 @@ class VideoWriter:
 
     Args:
         path: The file; ends in `.mp4`. Its folder is made when missing.
-        fps: Frames per second [1/s].
+        fps: Frames per second [1/s], from 0.01 to 1000.
         quality: 0 (small) to 10 (good).
 
     Raises:
-        VideoError: For another ending of the name, or a rate that is not positive.
+        VideoError: For another ending of the name, or another rate.
     """
 
     def __init__(self, path: str | os.PathLike[str], fps: float = 20.0, quality: float = 7.0) -> None:
         self.path, self.fps, self.quality = Path(path), fps, quality
         if self.path.suffix != ".mp4":
             raise VideoError(str(path), f"ends in '{self.path.suffix}'", "a name that ends in '.mp4'")
-        if not 0 < fps < math.inf:
-            raise VideoError(f"{path}: fps", str(fps), "a positive number of frames per second")
+        if not _RATES[0] <= fps <= _RATES[1]:
+            raise VideoError(f"{path}: fps", str(fps), "from {} to {} frames per second".format(*_RATES))
         self.frames = 0
         self._shape: tuple[int, ...] = ()
         self._temporary: Path | None = None
@@ -73,21 +75,30 @@ class VideoWriter:
         """Appends a frame `(Y, X, 3)` uint8.
 
         Raises:
-            VideoError: For another type or shape than the first frame's.
+            VideoError: For another type or shape than the first frame's, and where ffmpeg gives up. No file is left then.
         """
         check_frame(frame, f"{self.path}: frame {self.frames}", self._shape or None)
         if self._pipe is None:
             self._open(frame.shape)
         assert self._pipe is not None
-        self._pipe.send(np.ascontiguousarray(_pad_to_even(frame)))
+        try:
+            self._pipe.send(np.ascontiguousarray(_pad_to_even(frame)))
+        except (StopIteration, OSError) as error:
+            raise self._failure() from error
         self.frames += 1
 
     def close(self) -> None:
-        """Finishes the file and gives it its name. May be called twice."""
+        """Finishes the file and gives it its name. May be called twice.
+
+        Raises:
+            VideoError: Where ffmpeg gave up. No file is left then.
+        """
         if self._pipe is None or self._temporary is None:
             return
         self._pipe.close()
         self._pipe = None
+        if self._temporary.stat().st_size == 0:
+            raise self._failure()
         with open(self._temporary, "rb") as file:
             os.fsync(file.fileno())
         publish(self._temporary, self.path)
@@ -100,6 +111,12 @@ class VideoWriter:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
         self._pipe = self._temporary = None
+        self.frames = 0
+
+    def _failure(self) -> VideoError:
+        self.discard()
+        got = f"ffmpeg gave up, of frames of {self._shape[1]}x{self._shape[0]} pixels"
+        return VideoError(str(self.path), got, "a size that H.264 knows (16384 a side at most), and room on the disk")
 
     def _open(self, shape: tuple[int, ...]) -> None:
         import imageio_ffmpeg
@@ -218,13 +235,13 @@ def lay_beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def enlarge(frame: np.ndarray) -> np.ndarray:
-    """Returns a small frame enlarged by a whole factor, so that what is written on it can be read; a large one as it is."""
+    """Returns a small frame enlarged by a whole factor, so that what is written above it can be read; a large one as it is."""
     height, width, _ = frame.shape
     return _repeat(frame, max(1, min(math.ceil(_READABLE / min(height, width)), _LARGEST // max(height, width))))
 
 
-def draw_text(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
-    """Returns `frame` with a line of text in its upper left corner, on a dark bar so that it can be read on any picture.
+def add_caption(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
+    """Returns `frame` under a dark bar with a line of text, so that nothing of the picture is hidden.
 
     Letters are smaller where the line would be too long.
 
@@ -233,32 +250,16 @@ def draw_text(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 
         text: One line.
         color: Of the letters, RGB.
     """
-    check_frame(frame, "draw_text")
-    return _write(frame, text, color, _text_size(frame))
-
-
-def add_caption(frame: np.ndarray, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
-    """Returns `frame` under a dark bar with a line of text, so that nothing of the picture is hidden; the rest as for `draw_text`."""
-    check_frame(frame, "add_caption")
-    bar = np.full((_text_size(frame) + 8, frame.shape[1], 3), _DARK, np.uint8)
-    return _write(np.concatenate([bar, frame]), text, color, _text_size(frame))
-
-
-def _text_size(frame: np.ndarray) -> int:
-    return max(9, min(16, frame.shape[0] // 16))
-
-
-def _write(frame: np.ndarray, text: str, color: tuple[int, int, int], size: int) -> np.ndarray:
     from PIL import Image, ImageDraw, ImageFont
 
-    image = Image.fromarray(frame)
-    draw = ImageDraw.Draw(image)
+    check_frame(frame, "add_caption")
+    size = max(9, min(16, frame.shape[0] // 16))
+    bar = Image.new("RGB", (frame.shape[1], size + 8), (_DARK, _DARK, _DARK))
+    draw = ImageDraw.Draw(bar)
     length = draw.textlength(text, font=ImageFont.load_default(size=size))
     font = ImageFont.load_default(size=max(7, size * min(1, (frame.shape[1] - 8) / max(1, length))))
-    left, top, right, bottom = draw.textbbox((4, 2), text, font=font)
-    draw.rectangle((left - 4, top - 2, right + 3, bottom + 2), fill=(_DARK, _DARK, _DARK))
     draw.text((4, 2), text, font=font, fill=color)
-    return np.asarray(image).copy()
+    return np.concatenate([np.asarray(bar), frame])
 
 
 def check_frame(frame: np.ndarray, where: str, shape: tuple[int, ...] | None = None) -> None:

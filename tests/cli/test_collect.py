@@ -142,6 +142,20 @@ def test_a_file_that_does_not_say_who_succeeded_goes_on_and_is_read_beside_one_t
     assert both.get_num_episodes() == 24 and len(both) > 0
 
 
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("all.npz/a.npz", "all.npz/a.npz: cannot be written (Not a directory); expected a folder that may be written to"),
+        ("a_folder.npz --overwrite", "a_folder.npz: a folder; expected a file, or nothing yet"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_said_before_an_episode_is_played(place, file, told, capsys, monkeypatch):
+    Path("a_folder.npz").mkdir(exist_ok=True)
+    monkeypatch.setattr(collect, "RolloutLoop", lambda *_, **__: pytest.fail("an episode is played"))
+    assert run(f"--max_eps 1 --save_file {file}") == 1
+    assert capsys.readouterr().err == f"error: {told}\n"
+
+
 def test_what_would_be_lost_from_a_file_is_refused(place, capsys):
     assert main(["data", "relabel", "all.npz", "relabelled.npz", "--set", "speed=norm(action)"]) == 0
     before = Path("relabelled.npz").read_bytes()

@@ -216,6 +216,10 @@ def test_pictures(capsys):
     assert run("video", "a.muse", "--out", "a.mp4", "--episode", "0", "1") == 0 and Path("a.mp4").is_file()
     assert capsys.readouterr().out.splitlines()[-1] == "a.muse -> a.mp4: 10 frames of 2 episodes"
     assert run("video", "a.muse", "--out", "a.mp4") == 1 and run("video", "a.muse", "--out", "a.mp4", "--overwrite") == 0
+    capsys.readouterr()
+    assert run("video", "a.muse", "--out", "a.mp4/b.mp4") == 1
+    told = "error: a.mp4/b.mp4: cannot be written (Not a directory); expected a folder that may be written to\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_picture_is_of_one_episode_and_a_png(capsys):

@@ -17,6 +17,7 @@ from muse.cli.main import main
 from muse.datasets.formats import npz
 from muse.utils.graphics import graphics
 from muse.utils.seeding import episode_seeds
+from muse.utils.video import read_video
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = "cfgs/exp_point_mass/bc_rnn.py"
@@ -180,6 +181,31 @@ def test_evaluation_writes_what_it_found(experiment, capsys):
     assert values["episodes"] == 4 and values["checkpoint"].endswith("best_model.pt")
     assert len((summary.parent / "episodes.jsonl").read_text().splitlines()) == 4
     assert Path("out.mp4").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("kept.mp4", "kept.mp4: is there already; expected a new name\n  try: --overwrite to replace it"),
+        ("folder.mp4 --overwrite", "folder.mp4: a folder; expected a file, or nothing yet"),
+        ("kept.mp4/a.mp4", "kept.mp4/a.mp4: cannot be written (Not a directory); expected a folder that may be written to"),
+        ("new/a.avi", "new/a.avi: ends in '.avi'; expected a name that ends in '.mp4'"),
+    ],
+)
+def test_a_video_that_cannot_be_written_is_said_before_an_episode_is_played(experiment, words, told, capsys, monkeypatch):
+    Path("kept.mp4").write_text("a video")
+    Path("folder.mp4").mkdir(exist_ok=True)
+    monkeypatch.setattr("muse.cli.evaluate.evaluate", lambda *_, **__: pytest.fail("an episode is played"))
+    assert run("eval", "--max_eps", 1, "--video", *words.split(), f"--exp={experiment}") == 1
+    assert capsys.readouterr().err == f"error: {told}\n"
+    assert Path("kept.mp4").read_text() == "a video" and not Path("new").exists()
+
+
+def test_a_video_is_replaced_where_that_is_asked_for(experiment):
+    Path("kept.mp4").write_text("a video")
+    words = ["--max_eps", 1, "--video", "kept.mp4", "--overwrite", "--save_dir", "kept", f"--exp={experiment}"]
+    assert run("eval", *words, "%env_train", "--num_steps", 3) == 0
+    assert len(list(read_video("kept.mp4"))) == 3 + 1 + 20
 
 
 TRACKED = """

@@ -31,7 +31,7 @@ def record(path, env, names=(), seeds=SEEDS, **options):
 @pytest.mark.parametrize("name", ["seen.npz", "seen.muse"])
 @pytest.mark.parametrize("count", [1, 4])
 def test_observations_alone_are_written_with_who_succeeded(tmp_path, name, count):
-    episodes = record(tmp_path / name, point_mass(count, imgs=True), ["image", "image"], part_bytes=200_000)
+    episodes = record(tmp_path / name, point_mass(count, imgs=True), ["image"], part_bytes=200_000)
     data = read_file(tmp_path / name)
     assert (list(data.steps), list(data.onetime)) == (["image"], ["final/success"])
     assert np.array_equal(data.ends, np.cumsum([len(episode) for episode in episodes]))

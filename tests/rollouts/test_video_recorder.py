@@ -84,6 +84,11 @@ def test_fewer_episodes_than_asked_for_make_a_smaller_grid(tmp_path):
     assert frames[0].shape == (BAR + CELL, 2 * CELL + 4, 3)
 
 
+def test_an_episode_that_the_policy_ends_is_shown_as_far_as_it_came(tmp_path):
+    frames = record(tmp_path / "a.mp4", 2, [1, 2], policy=RandomPolicy(AttrDict(timeout=2), SPEC), episodes=2, tile=1)
+    assert [shown(frame) for frame in frames] == [(seed, min(step, 2)) for seed in (1, 2) for step in range(3 + 4)]
+
+
 def test_an_interrupted_run_leaves_a_whole_video(tmp_path):
     env = VectorEnv(AttrDict(num_envs=2), AttrDict(cls=Coloured), SPEC)
     recorder = VideoRecorder(tmp_path / "a.mp4", fps=4, episodes=4, tile=2)

@@ -174,6 +174,16 @@ def test_models_that_draw_are_found(tmp_path):
         one.writer.close()
 
 
+def test_a_holdout_loss_before_the_first_step_does_not_hide_what_a_model_draws(tmp_path):
+    trainer = make_trainer(tmp_path)
+    loss, model = trainer.model.loss, trainer.model
+    model.loss = lambda *batch: (torch.rand(1) if model.training else None, loss(*batch))[1]
+    trainer.holdout_losses[0].compute()
+    before = torch.get_rng_state()
+    trainer.learner.step(0, 1)
+    assert trainer.learner.draws is True and torch.equal(before, torch.get_rng_state())
+
+
 def test_learning_begins_after_the_blocked_steps(tmp_path):
     run(tmp_path, block_train_on_first_n_steps=5)
     assert [step for step, _ in scalars_of(tmp_path, "train/loss")] == list(range(7, 25, 2))

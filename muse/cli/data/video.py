@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from muse.cli.common import make_parser, run
+from muse.cli.common import check_output, make_parser, run
 from muse.cli.data.common import FILE_HELP, counting
-from muse.datasets.dataset import DataError
 from muse.datasets.tools.opening import open_data
 from muse.datasets.tools.videos import write_episodes_video
 from muse.experiments.logger import logging_to
 
-_DESCRIPTION = """Write a video (mp4) of the pictures in episodes, one episode after another: cameras beside one another, the step on each frame.
+_DESCRIPTION = """Write a video (mp4) of the pictures in episodes, one episode after another: cameras beside one another, the step above each frame.
 Examples:
   muse data video data/images.muse --out first.mp4
   muse data video data/images.muse --episode 3 7 --name image ego_image --out both.mp4"""
@@ -35,8 +34,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     out = Path(args.out)
-    if out.exists() and not args.overwrite:
-        raise DataError(str(out), "is there already", "a new name", "--overwrite to replace it")
+    check_output(out, args.overwrite)
     with logging_to(debug=args.debug):
         data = open_data(args.file)
         lengths = np.diff(data.ends, prepend=0)

@@ -1,4 +1,4 @@
-"""Videos of the pictures in episodes: cameras beside one another, the step written on each frame."""
+"""Videos of the pictures in episodes: cameras beside one another, the step written above each frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData
 from muse.datasets.tools.success import success_of
 from muse.utils.errors import nearest
-from muse.utils.video import VideoWriter, draw_text, enlarge, fit_picture, is_picture, tile_frames
+from muse.utils.video import VideoWriter, add_caption, enlarge, fit_picture, is_picture, tile_frames
 
 
 def picture_names(data: EpisodeData) -> list[str]:
@@ -28,7 +28,7 @@ def write_episodes_video(
     fps: float = 20.0,
     progress: Callable[[int], Any] = lambda done: None,
 ) -> int:
-    """Writes an mp4 file of episodes, one after another, with number and step on each frame.
+    """Writes an mp4 file of episodes, one after another, with number and step above each frame.
 
     Args:
         path: The file; ends in `.mp4`, and appears whole.
@@ -42,7 +42,7 @@ def write_episodes_video(
         The number of frames.
 
     Raises:
-        DataError: For a name that holds no pictures, or is not there, and for an episode that is not there.
+        DataError: For a name that holds no pictures, is not there, or is given twice, and for an episode that is not there.
         VideoError: For another ending of the name.
     """
     cameras = list(names) or picture_names(data)
@@ -50,6 +50,8 @@ def write_episodes_video(
     if not cameras:
         raise DataError(data.where, "no pictures", "a name (Y, X, 3) uint8 with a row per step")
     for name in cameras:
+        if cameras.count(name) > 1:
+            raise DataError(f"{data.where}: '{name}'", "given twice", "each camera once")
         if name not in data.steps:
             raise DataError(f"{data.where}: '{name}'", f"not there{nearest(name, data.steps)}", f"names with pictures: {there}")
         if not _is_picture(data.steps[name]):
@@ -77,7 +79,7 @@ def _frames(data: EpisodeData, number: int, cameras: Sequence[str]) -> Iterator[
         for i, name in enumerate(cameras):
             words = [step] if i == 0 else []
             words += [name] if len(cameras) > 1 else []
-            tiles.append(draw_text(enlarge(fit_picture(np.asarray(data.steps[name][row]), height, width)), "  ".join(words)))
+            tiles.append(add_caption(enlarge(fit_picture(np.asarray(data.steps[name][row]), height, width)), "  ".join(words)))
         yield tile_frames(tiles) if len(tiles) > 1 else tiles[0]
 
 

@@ -102,15 +102,14 @@ class BaseGCBC(GroupedModel):
         return {name for name in read if name in self.env_spec and self.env_spec.leaf(name).is_image}
 
     def _check_outputs(self) -> None:
-        writers: dict[str, str] = {}
+        known = {**dict.fromkeys(self.state_names, "a state"), **dict.fromkeys(self.goal_names, "a goal")}
+        known.update(dict.fromkeys(self.action_decoder.output_names, "an action"))
         for encoder in self.state_encoder_order:
             for name in self[encoder].output_names:
-                if writers.setdefault(name, encoder) != encoder:
-                    raise ModelError(
-                        f"BaseGCBC: encoder '{encoder}'",
-                        f"it writes '{name}', as '{writers[name]}' does",
-                        "a model_output of its own",
-                    )
+                if name in known:
+                    got = f"it writes '{name}', which is {known[name]}"
+                    raise ModelError(f"BaseGCBC: encoder '{encoder}'", got, "a model_output of its own")
+                known[name] = f"what '{encoder}' writes"
 
     @classmethod
     def get_model_order(cls, params: Mapping[str, Any]) -> list[str]:

@@ -69,8 +69,10 @@ class ImageTransform(nn.Module):
                 raise ModelError(
                     f"ImageTransform: {name}", got, "one for each, or one for all", f"image_{name} of the encoder: 0.5"
                 )
-        if min(std) <= 0:
-            raise ModelError("ImageTransform: std", str(list(std)), "more than 0")
+        if not all(0 <= value <= 1 for value in mean):
+            raise ModelError("ImageTransform: mean", str(list(mean)), "from 0 to 1, as for pictures divided by 255")
+        if not all(0 < value <= 1 for value in std):
+            raise ModelError("ImageTransform: std", str(list(std)), "more than 0, and 1 at most, as for pictures divided by 255")
         self.size, self.out_size = (height, width, channels), (_share(height, crop_frac), _share(width, crop_frac), channels)
         self.color_jitter, self.noise_std, self.per_frame = tuple(color_jitter), noise_std, per_frame
         # Not in the state dict: they are options, and a checkpoint brings its options with it.

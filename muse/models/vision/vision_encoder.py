@@ -34,8 +34,8 @@ class VisionEncoder(NetworkModel):
 
         VisionEncoder(d(model_inputs=["image", "ego_image"], trunk="resnet18", img_embed_size=64), env_spec)
 
-    With `frozen` the trunk stays as it was loaded, and what comes after it learns. A model that gets its weights from a checkpoint does
-    not need the `weights_file` that it once began with.
+    With `frozen` the trunk stays as it was loaded, from a `weights_file` or a checkpoint, and what comes after it learns. A model that
+    gets its weights from a checkpoint does not need the `weights_file` that it once began with.
     """
 
     predefined_arguments = [
@@ -95,8 +95,8 @@ class VisionEncoder(NetworkModel):
         made = list(shapes.values())[:1] if self.use_shared_params else list(shapes.values())
         self.cameras = nn.ModuleList(self._make_camera(shape) for shape in made)
         self.network = None
-        # A file that is missing is an error when its weights are needed: those of a checkpoint may come before.
-        self._lacks_weights = self.weights_file is not None
+        # Weights that are missing are an error when they are needed: those of a checkpoint may come before.
+        self._lacks_weights = self.weights_file is not None or (self.frozen and not params.get("network"))
         if self.weights_file is not None and Path(self.weights_file).is_file():
             self._load_weights(self.weights_file)
         self.register_load_state_dict_post_hook(_note_weights)
@@ -142,9 +142,13 @@ class VisionEncoder(NetworkModel):
         """Computes `{model_output: (B, H, cameras * img_embed_size)}`.
 
         Raises:
-            ModelError: For a picture that is missing, of another shape, or not uint8, or a `weights_file` that is still missing.
+            ModelError: For a picture that is missing, of another shape, or not uint8; for a `weights_file` that is still missing, and
+                for a frozen trunk that was never given weights.
         """
-        if self._lacks_weights and self.weights_file is not None:
+        if self._lacks_weights:
+            if self.weights_file is None:
+                expected, hint = "weights to keep", "weights_file for a resnet, or pretrained_model_file of the trainer"
+                raise ModelError("VisionEncoder.frozen", "true for a trunk with first weights", expected, hint)
             self._load_weights(self.weights_file)
         parts = []
         for i, leaf in enumerate(self._input_leaves):
@@ -216,8 +220,9 @@ def _channels_after(trunk: nn.Module, size: Sequence[int]) -> int:
 
 
 def _images(params: Mapping[str, Any], env_spec: EnvSpec) -> tuple[str, ...]:
-    names = list(params.get("model_inputs") or ())
-    if params.get("model_inputs") is None:
+    given = params.get("model_inputs")
+    names = [given] if isinstance(given, str) else list(given or ())
+    if given is None:
         names = [name for name in env_spec.observation_names if env_spec.leaf(name).is_image]
     if not names:
         raise ModelError(
@@ -226,9 +231,12 @@ def _images(params: Mapping[str, Any], env_spec: EnvSpec) -> tuple[str, ...]:
     for name in names:
         if names.count(name) > 1:
             raise ModelError("VisionEncoder.model_inputs", f"'{name}' twice", "each picture once")
-        if name in env_spec and not env_spec.leaf(name).is_image:
-            leaf = env_spec.leaf(name)
-            raise ModelError(
-                "VisionEncoder.model_inputs", f"'{name}' of shape {leaf.shape} {leaf.dtype}", "pictures, (Y, X, C) uint8"
-            )
+        if name in env_spec and not _is_picture(env_spec.leaf(name)):
+            got = f"'{name}' of shape {env_spec.leaf(name).shape} {env_spec.leaf(name).dtype}"
+            raise ModelError("VisionEncoder.model_inputs", got, "pictures, (Y, X, C) uint8")
     return tuple(names)
+
+
+def _is_picture(leaf: Leaf) -> bool:
+    # Where there are more channels than rows or columns, they came first.
+    return leaf.is_image and leaf.size > 0 and leaf.shape[2] <= max(4, min(leaf.shape[:2]))

@@ -23,7 +23,7 @@ def load_weights(path: str) -> Mapping[str, Tensor]:
             where,
             "no such file",
             "a state dict that torch.save wrote",
-            "torchvision.models.resnet18(weights='DEFAULT').state_dict()",
+            "torch.save(torchvision.models.resnet18(weights='DEFAULT').state_dict(), path)",
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -85,15 +85,18 @@ def test_videos(tmp_path):
     assert picture_names(data) == ["image", "wrist/image"]
     assert write_episodes_video(tmp_path / "a.mp4", data, [1], ["image"]) == 5
     frames = list(read_video(tmp_path / "a.mp4"))
-    assert len(frames) == 5 and frames[0].shape == (256, 256, 3)
-    assert [frame[200, 200, 0] > 200 for frame in frames] == [False, True, False, False, False]
-    assert frames[0][:20].max() > 200 and frames[0][40:].max() < 50
+    bar = 24
+    assert len(frames) == 5 and frames[0].shape == (bar + 256, 256, 3)
+    assert [frame[bar + 200, 200, 0] > 200 for frame in frames] == [False, True, False, False, False]
+    # The words stand above the picture, of which they hide nothing.
+    assert frames[0][:bar].max() > 200 and frames[0][bar + 2 :].max() < 20
     assert write_episodes_video(tmp_path / "b.mp4", data, [0, 1]) == 8
     both = next(read_video(tmp_path / "b.mp4"))
-    assert both.shape == (256, 516, 3) and abs(int(both[200, 400, 1]) - 128) < 10
+    assert both.shape == (bar + 256, 516, 3) and abs(int(both[bar + 200, 400, 1]) - 128) < 10
     for names, episodes, told in (
         (["imge"], [0], "did you mean 'image'"),
         (["ego"], [0], "no picture"),
+        (["image", "wrist/image", "image"], [0], "'image': given twice; expected each camera once"),
         ([], [2], "episode 2: not there"),
     ):
         with pytest.raises(DataError, match=told):

@@ -124,7 +124,10 @@ def test_noise_has_the_deviation_asked_for():
         ({"color_jitter": [0.1, 0.1, 0.1, 0.7]}, "ImageTransform: color_jitter: [0.1, 0.1, 0.1, 0.7]; expected none, or 4 values from 0 to 1, the last 0.5 at most"),
         ({"size": (8, 8, 1), "color_jitter": [0.1, 0, 0, 0], "mean": [0.5], "std": [0.5]}, "ImageTransform: color_jitter: pictures of 1 channels; expected 3: red, green, blue"),
         ({"size": (8, 8, 1)}, "ImageTransform: mean: 3 values for 1 channels; expected one for each, or one for all\n  try: image_mean of the encoder: 0.5"),
-        ({"std": [0.5, 0.0, 0.5]}, "ImageTransform: std: [0.5, 0.0, 0.5]; expected more than 0"),
+        ({"mean": [124, 116, 104]}, "ImageTransform: mean: [124, 116, 104]; expected from 0 to 1, as for pictures divided by 255"),
+        ({"mean": [0.5, math.nan, 0.5]}, "ImageTransform: mean: [0.5, nan, 0.5]; expected from 0 to 1, as for pictures divided by 255"),
+        ({"std": [0.5, 0.0, 0.5]}, "ImageTransform: std: [0.5, 0.0, 0.5]; expected more than 0, and 1 at most, as for pictures divided by 255"),
+        ({"std": [math.nan]}, "ImageTransform: std: [nan]; expected more than 0, and 1 at most, as for pictures divided by 255"),
     ],
 )  # fmt: skip
 def test_values_that_are_none(options, message):

@@ -16,6 +16,10 @@ LEAVES = [
     ("small", (12, 12, 1), (0, 255), np.uint8),
     ("ego", (2,), (-1, 1), np.float32),
     ("action", (2,), (-1, 1), np.float32),
+    ("channels_first", (3, 24, 20), (0, 255), np.uint8),
+    ("empty", (24, 0, 3), (0, 255), np.uint8),
+    ("floats", (24, 20, 3), (0, 1), np.float32),
+    ("six", (24, 20, 6), (0, 255), np.uint8),
 ]
 SPEC = EnvSpec(d(names_shapes_limits_dtypes=LEAVES, observation_names=["image", "ego_image", "ego"], action_names=["action"]))
 
@@ -80,6 +84,61 @@ def test_a_frozen_trunk_keeps_weights_and_statistics(tmp_path):
     assert not torch.equal(tuned.cameras[0].trunk.bn1.running_mean, weights["bn1.running_mean"])
 
 
+def test_weights_are_asked_for_when_they_are_needed(tmp_path):
+    """A checkpoint brings its weights: the file that they once came from need not be there any more."""
+    path = tmp_path / "resnet18.pth"
+    torch.save(ResNetTrunk(18, "batch").state_dict(), path)
+    options = d(trunk="resnet18", stages=1, norm="batch", model_inputs=["image"], weights_file=str(path), frozen=True)
+    model, images = make(**options).eval(), draw(names=["image"])
+    path.unlink()
+    again = make(**options).eval()
+    with pytest.raises(ModelError, match=r"^weights_file '.*resnet18\.pth': no such file; expected a state dict"):
+        again(images)
+    assert not torch.equal(again.cameras[0].trunk.conv1.weight, model.cameras[0].trunk.conv1.weight)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again(images)["img_embedding"], model(images)["img_embedding"])
+    # A file that comes late is read then.
+    torch.save(model.cameras[0].trunk.state_dict(), path)
+    late = make(**options & d(weights_file=str(tmp_path / "later.pth")))
+    path.rename(tmp_path / "later.pth")
+    late(images)
+    assert torch.equal(late.cameras[0].trunk.conv1.weight, model.cameras[0].trunk.conv1.weight)
+
+
+def test_a_frozen_trunk_has_weights_to_keep():
+    model, images = make(frozen=True), draw()
+    with pytest.raises(ModelError) as caught:
+        model(images)
+    assert str(caught.value) == (
+        "VisionEncoder.frozen: true for a trunk with first weights; expected weights to keep\n"
+        "  try: weights_file for a resnet, or pretrained_model_file of the trainer"
+    )
+    model.load_state_dict(make().state_dict())
+    assert model(images)["img_embedding"].shape == (2, 3, 12)
+
+
+def test_weights_for_statistics_of_batches_are_not_frozen_without_them(tmp_path):
+    torch.save(ResNetTrunk(18, "batch").state_dict(), tmp_path / "batch.pth")
+    torch.save(ResNetTrunk(18, "group").state_dict(), tmp_path / "group.pth")
+    options = d(trunk="resnet18", stages=1, norm="group", model_inputs=["image"])
+    with pytest.raises(
+        ModelError, match=r"^VisionEncoder\.norm: frozen, with weights of norm 'batch' from .*\n  try: norm='batch'$"
+    ):
+        make(**options, weights_file=str(tmp_path / "batch.pth"), frozen=True)
+    make(**options, weights_file=str(tmp_path / "batch.pth"))
+    make(**options, weights_file=str(tmp_path / "group.pth"), frozen=True)
+
+
+@pytest.mark.parametrize("trunk", ["conv", "resnet18"])
+@pytest.mark.parametrize("pool", ["spatial_softmax", "mean"])
+def test_a_step_of_one_row_in_bfloat16_is_finite(trunk, pool):
+    model = make(trunk=trunk, pool=pool, color_jitter=[0.3, 0.3, 0.3, 0.05], noise_std=0.1).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(draw(batch=1, horizon=1))["img_embedding"].square().mean()
+    loss.backward()
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in model.parameters())
+
+
 def test_a_network_of_ones_own():
     network = [LayerParams("conv2d", in_channels=3, out_channels=5, kernel_size=3), LayerParams("relu")]
     model = make(network=network, pool="mean")
@@ -102,6 +161,7 @@ def test_the_loss_is_one_that_is_given():
         d(),
         d(use_shared_params=True, pool="mean", crop_frac=1.0),
         d(model_inputs=["small"], image_mean=[0.5], image_std=[0.5], trunk="resnet18", stages=2),
+        d(model_inputs=["six"], image_mean=[0.5], image_std=[0.5], noise_std=0.1),
     ],
 )
 def test_the_contract_holds(params):
@@ -113,6 +173,10 @@ def test_the_contract_holds(params):
     [
         (d(model_inputs=["ego"]), "VisionEncoder.model_inputs: 'ego' of shape (2,) float32; expected pictures, (Y, X, C) uint8"),
         (d(model_inputs=[]), "VisionEncoder.model_inputs: none, and no picture among the observations; expected at least one"),
+        (d(model_inputs=["channels_first"]), "VisionEncoder.model_inputs: 'channels_first' of shape (3, 24, 20) uint8; expected pictures, (Y, X, C) uint8"),
+        (d(model_inputs=["empty"]), "VisionEncoder.model_inputs: 'empty' of shape (24, 0, 3) uint8; expected pictures"),
+        (d(model_inputs=["floats"]), "VisionEncoder.model_inputs: 'floats' of shape (24, 20, 3) float32; expected pictures, (Y, X, C) uint8"),
+        (d(model_inputs=["image", "ego_image", "image"]), "VisionEncoder.model_inputs: 'image' twice; expected each picture once"),
         (d(img_embed_size=0), "VisionEncoder.img_embed_size: 0; expected 1 or more"),
         (d(weights_file="x.pth"), "VisionEncoder.weights_file: given for a trunk that torchvision does not have; expected a resnet as trunk"),
     ],

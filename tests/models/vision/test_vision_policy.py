@@ -10,8 +10,13 @@ from cfgs.model import vis_bc_rnn
 from configs.helpers import load_base_config
 from muse.datasets import NpDataset
 from muse.envs.simple.point_mass_env import PointMassEnv
+from muse.models import ModelError
+from muse.models.bc.action_decoders import RNNActionDecoder
+from muse.models.bc.gcbc import BaseGCBC
+from muse.models.vision import VisionEncoder
 from muse.policies.bc.gcbc_policy import GCBCPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
+from muse.specs import EnvSpec, Statistics
 from muse.testing.check_model import check_model
 from muse.trainers.optimizers import SingleOptimizer
 from muse.utils.abstract import build
@@ -66,6 +71,104 @@ def test_an_episode_looks_the_same_in_learning_and_in_acting(world):
     first = model.train().loss(inputs, outputs).loss
     torch.manual_seed(0)
     assert torch.equal(model.loss(inputs, outputs).loss, first) and not torch.equal(model.loss(inputs, outputs).loss, first)
+
+
+IMAGES = [
+    ("image", (16, 12, 3), (0, 255), np.uint8),
+    ("ego", (2,), (-1, 1), np.float32),
+    ("goal/image", (16, 12, 3), (0, 255), np.uint8),
+    ("goal/ego", (2,), (-1, 1), np.float32),
+    ("action", (2,), (-1, 1), np.float32),
+]
+
+
+def spec_of(goals=("goal/image",)):
+    roles = d(observation_names=["image", "ego"], goal_names=list(goals), action_names=["action"])
+    return EnvSpec(d(names_shapes_limits_dtypes=IMAGES) & roles)
+
+
+def make_with_goals(env_spec, **params):
+    """A policy that sees `image` with one encoder, its goal with another, and acts upon `ego` too."""
+    encoder = d(cls=VisionEncoder, trunk="conv", img_embed_size=5)
+    group = d(
+        state_names=["ego"],
+        use_goal=True,
+        state_encoder_order=["image_encoder", "goal_encoder"],
+        image_encoder=encoder,
+        goal_encoder=encoder & d(model_inputs=["goal/image"], model_output="goal_embedding"),
+        action_decoder=d(cls=RNNActionDecoder, hidden_size=8, policy_size=0),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return BaseGCBC(group & d.from_dict(params), env_spec)
+
+
+def draw(model, batch=2, horizon=3):
+    rng, leaves = np.random.default_rng(0), [model.env_spec.leaf(name) for name in model.batch_names]
+    shapes = {leaf: (batch, horizon, *leaf.shape) for leaf in leaves}
+    return {leaf.name: torch.from_numpy(rng.uniform(leaf.low, leaf.high, shapes[leaf]).astype(leaf.dtype)) for leaf in leaves}
+
+
+@pytest.mark.parametrize("states", [["ego"], ["ego", "image"]])
+def test_a_picture_of_a_goal_goes_to_its_encoder_and_nowhere_else(states):
+    model = make_with_goals(spec_of(), state_names=states, normalize_states=True)
+    assert model["image_encoder"].input_names == ("image",) and model["goal_encoder"].input_names == ("goal/image",)
+    assert model.action_decoder.input_names == ("ego", "img_embedding", "goal_embedding")
+    assert set(model.input_names) == {"ego", "image", "goal/image"} and model.statistics_names == ("ego",)
+    statistics = Statistics(*(np.full(2, value) for value in (0.0, 1.0, -1.0, 1.0)), 10)
+    model.load_statistics({"ego": statistics})
+    inputs = draw(model.eval())
+    other = {**inputs, "goal/image": inputs["goal/image"].flip(3)}
+    assert not torch.equal(model(inputs)["action"], model(other)["action"])
+
+
+def test_the_last_picture_of_a_window_may_be_the_goal():
+    model = make_with_goals(spec_of(goals=()), use_last_state_goal=True, state_names=["ego", "image"]).eval()
+    assert model.action_decoder.input_names == ("ego", "img_embedding", "goal_embedding", "goal/ego")
+    assert set(model.batch_names) == {"ego", "image", "action"}
+    inputs = draw(model)
+    goals = {f"goal/{name}": inputs[name][:, -1:].expand_as(inputs[name]) for name in ("ego", "image")}
+    learnt = model.loss(inputs, {}).outputs["action"]
+    assert torch.allclose(learnt, model({**inputs, **goals})["action"], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("goals", "params", "message"),
+    [
+        (
+            ["goal/ego", "goal/image"],
+            {"goal_encoder": {"model_inputs": ["image"]}},
+            "BaseGCBC.use_goal: 'goal/image' is a picture that no encoder reads; expected an encoder with it among its model_inputs\n"
+            "  try: goal_names without it",
+        ),
+        (
+            ["goal/image"],
+            {"goal_encoder": {"model_output": "img_embedding"}},
+            "BaseGCBC: encoder 'goal_encoder': it writes 'img_embedding', which is what 'image_encoder' writes; "
+            "expected a model_output of its own",
+        ),
+        (
+            ["goal/image"],
+            {"image_encoder": {"model_output": "ego", "img_embed_size": 2}},
+            "BaseGCBC: encoder 'image_encoder': it writes 'ego', which is a state; expected a model_output of its own",
+        ),
+        (
+            ["goal/image"],
+            {"image_encoder": {"model_output": "action", "img_embed_size": 2}},
+            "BaseGCBC: encoder 'image_encoder': it writes 'action', which is an action; expected a model_output of its own",
+        ),
+        (
+            ["goal/image"],
+            {"state_encoder_order": ["image_encoder", "goal_encoder", "image_encoder"]},
+            "BaseGCBC: encoder 'image_encoder': it writes 'img_embedding', which is what 'image_encoder' writes; "
+            "expected a model_output of its own",
+        ),
+    ],
+)
+def test_encoders_that_do_not_fit_together(goals, params, message):
+    with pytest.raises(ModelError) as caught:
+        make_with_goals(spec_of(goals), **params)
+    assert str(caught.value) == message
 
 
 def test_encoder_and_decoder_may_learn_at_rates_of_their_own(world):

@@ -14,6 +14,7 @@ from attrdict import AttrDict
 from muse.envs.checks import check_running, read_action, read_presets, read_teleop
 from muse.envs.env import Env, EnvError, default_env_params
 from muse.envs.pymunk.block_options import ARGUMENTS, GRAB, check_options, read_physics
+from muse.envs.pymunk.offsets import find_offsets, offset_leaves
 from muse.envs.pymunk.scene import Layout, Line, Polygon, Scene, State, box_polygon
 from muse.envs.pymunk.view import BlockView
 from muse.envs.simple.canvas import Canvas
@@ -140,6 +141,10 @@ class BlockEnv2D(Env, ABC):
         """Returns the convex polygons of each block, around its centre of mass."""
         return [[box_polygon(width, height)] for width, height in self.start["block_sizes"].astype(np.float64).tolist()]
 
+    def find_symmetries(self) -> list[float]:
+        """Returns for each block the turn after which it looks as before [rad]."""
+        return [math.pi / 2 if width == height else math.pi for width, height in self.start["block_sizes"].tolist()]
+
     def make_outlines(self) -> list[list[Polygon]]:
         """Returns the convex polygons that each block is drawn as; these may overlap."""
         return self.make_parts()
@@ -170,9 +175,7 @@ class BlockEnv2D(Env, ABC):
         task_observations, task_params = cls.get_task_leaves(params)
         leaves += task_observations
         if params["block_offsets"] and n:
-            leaves.append(("block_offsets", (n, 2), _INFINITE, np.float32, "px", "from the ego to each block"))
-            if any(leaf[0] == "goal_block_positions" for leaf in task_observations):
-                leaves.append(("goal_block_offsets", (n, 2), _INFINITE, np.float32, "px", "from each block to its goal"))
+            leaves += offset_leaves(n, [leaf[0] for leaf in task_observations])
         if params["imgs"]:
             leaves.append(("image", (params["img_height"], params["img_width"], 3), (0, 255), np.uint8))
         observations = [leaf[0] for leaf in leaves]
@@ -299,6 +302,7 @@ class BlockEnv2D(Env, ABC):
 
     def _build(self) -> None:
         self._fixed = {name: self.start[name][None] for name in self._fixed_names}
+        self._symmetries = np.array(self.find_symmetries() if self.num_blocks else (), np.float32)
         self.begin()
         values = {name: value.astype(np.float64) for name, value in self.start.items()}
         blocks = [values.get(name, np.zeros(0)) for name in ("block_positions", "block_angles")]
@@ -330,10 +334,7 @@ class BlockEnv2D(Env, ABC):
         for name, value in self._fixed.items():
             observation[name] = value.copy()
         if self._shows_offsets:
-            places = observation["block_positions"]
-            observation["block_offsets"] = places - observation["position"][:, None]
-            if "goal_block_positions" in self._fixed:
-                observation["goal_block_offsets"] = self._fixed["goal_block_positions"] - places
+            observation |= find_offsets(observation, self._symmetries)
         if self.imgs:
             observation["image"] = self._view.draw(self.img_height, self.img_width, state)[None]
         return observation

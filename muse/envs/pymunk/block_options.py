@@ -40,7 +40,7 @@ ARGUMENTS = [
     Argument("grab_one_only", type=bool, default=False, help="catch the nearest block alone"),
     Argument("grab_action_max_force", type=float, default=1e6, help="force at full grab"),
     Argument("block_bbox", type=bool, default=False, help="observe bounding_box and block_bounding_boxes"),
-    Argument("block_offsets", type=bool, default=False, help="observe block_offsets (from the ego) and goal_block_offsets (to the goals)"),
+    Argument("block_offsets", type=bool, default=False, help="observe where blocks are from the ego, and goals from blocks"),
     Argument("imgs", type=bool, default=False, help="observe 'image'"),
     Argument("img_width", type=int, default=128, help="width of 'image'", unit="px"),
     Argument("img_height", type=int, default=128, help="height of 'image'", unit="px"),

@@ -61,10 +61,7 @@ class PushBlockEnv2D(GoalBlockEnv2D):
         """Reads the goals."""
         super().begin()
         angles = self.start["goal_block_angles"].tolist() if self.use_goal_angles else []
-        sizes = self.start["block_sizes"].tolist()
-        # What looks the same after a half or a quarter turn.
-        periods = [math.pi / 2 if width == height else math.pi for width, height in sizes]
-        self._goal_angles = list(zip(angles, periods, strict=False))
+        self._goal_angles = list(zip(angles, self.find_symmetries(), strict=False))
 
     def is_solved(self, state: State) -> bool:
         """Whether every block has reached its goal."""

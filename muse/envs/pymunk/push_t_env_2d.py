@@ -115,6 +115,10 @@ class PushTEnv2D(GoalBlockEnv2D):
         for i, (parts, place, angle) in enumerate(zip(self.make_outlines(), self.goals, self._goal_angles, strict=True)):
             view.draw_goal_pose(canvas, parts, place, angle, BLOCKS[i % len(BLOCKS)])
 
+    def find_symmetries(self) -> list[float]:
+        """Returns whole turns."""
+        return [2 * math.pi] * self.num_blocks
+
     def make_outlines(self) -> list[list[Polygon]]:
         """Returns bar and stem of each T, the stem up to the top: drawn without a seam."""
         shapes = self.make_parts()

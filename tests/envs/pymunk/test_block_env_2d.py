@@ -11,7 +11,6 @@ from playing import assert_same_rows, check_window
 
 from muse.envs.env import EnvError, default_env_params, make, make_env_spec
 from muse.envs.pymunk.block_env_2d import BlockEnv2D
-from muse.envs.pymunk.maze_navigation_envs import NavigationBlockEnv2D
 from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
 from muse.experiments.provenance import env_fingerprint, fingerprint_differences
 from muse.testing import check_env
@@ -175,16 +174,6 @@ def test_a_rod_that_is_hardly_asked_for_holds_nothing():
     env.reset(SIDE, seed=0)
     assert run(env, -80, 0, 49, steps=2)["active_constraints"] == 0
     assert run(env, 80, 0, 51, steps=3)["active_constraints"] == 1
-
-
-@needs_pymunk
-def test_offsets():
-    env = make(PushBlockEnv2D, d(num_blocks=2, block_offsets=True))
-    for obs in (env.reset(seed=0)[0], env.step(act(80, -30))[0]):
-        assert np.array_equal(obs.block_offsets[0], obs.block_positions[0] - obs.position[0])
-        assert np.array_equal(obs.goal_block_offsets[0], obs.goal_block_positions[0] - obs.block_positions[0])
-    maze = make_env_spec(NavigationBlockEnv2D, d(block_offsets=True))
-    assert "block_offsets" not in maze and "goal_block_offsets" not in maze
 
 
 @needs_pymunk

@@ -10,4 +10,20 @@ from attrdict import AttrDict as d
 from cfgs.env import carry_block
 from cfgs.exp_worlds import bc
 
-export = bc.export & d(dataset="carry_block", env_train=carry_block.export & d(block_offsets=True))
+export = bc.export & d(
+    dataset="carry_block",
+    env_train=carry_block.export & d(block_offsets=True),
+    # Velocities and angles that mean nothing left out, sizes put in.
+    model=d(
+        state_names=[
+            "position",
+            "block_positions",
+            "active_constraints",
+            "block_sizes",
+            "block_offsets",
+            "block_axes",
+            "goal_block_offsets",
+            "goal_block_turns",
+        ],
+    ),
+)

@@ -44,12 +44,12 @@ def test_a_mug_is_hollow():
     env = make(MugEnv3D, d(horizon=1000, done_on_success=False))
     presets = d(objects=d(position=np.array([[0.48, 0, 0.04]]), size=np.array([[0.068, 0.068, 0.08]])))
     env.reset(presets, seed=0)
-    for place in ((0.48, 0, 0.15), (0.48, 0, 0.04)):
+    for place in ((0.48, 0, 0.15), (0.48, 0, 0.06)):
         action = d(action=np.array([[*place, 0, 0, 0, 255]], np.float32))
         for _ in range(8):
             seen = flatten(env.step(action)[0])
-    # The closed fingers are inside, and touch nothing.
-    assert seen["ee_position"][0, 2] == pytest.approx(0.04, abs=1e-3) and seen["objects/contact"] == 0
+    # The ends of the closed fingers are below the rim, and touch nothing.
+    assert seen["ee_position"][0, 2] == pytest.approx(0.06, abs=1e-3) and seen["objects/contact"] == 0
 
 
 def test_mugs_are_round():

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from muse.envs.env import EnvError
+from muse.envs.placing import draw_places
 from muse.envs.pymunk.block_env_2d import BlockEnv2D
 from muse.envs.pymunk.block_options import check_positive
-from muse.envs.pymunk.placing import draw_places
 from muse.envs.pymunk.scene import State
 from muse.envs.pymunk.success_functions import position_errors
 from muse.specs import EnvSpec

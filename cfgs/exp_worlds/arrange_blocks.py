@@ -7,7 +7,7 @@
 
 from attrdict import AttrDict as d
 
+from cfgs import exp_worlds
 from cfgs.env import arrange_blocks
-from cfgs.exp_worlds import bc
 
-export = bc.export & d(dataset="arrange_blocks", env_train=arrange_blocks.export & d(block_offsets=True))
+export = exp_worlds.export & d(dataset="arrange_blocks", env_train=arrange_blocks.export & d(block_offsets=True))

@@ -7,7 +7,7 @@
 
 from attrdict import AttrDict as d
 
+from cfgs import exp_worlds
 from cfgs.env import bottlenecks
-from cfgs.exp_worlds import bc
 
-export = bc.export & d(dataset="bottlenecks", env_train=bottlenecks.export)
+export = exp_worlds.export & d(dataset="bottlenecks", env_train=bottlenecks.export)

@@ -7,10 +7,10 @@
 
 from attrdict import AttrDict as d
 
+from cfgs import exp_worlds
 from cfgs.env import carry_block
-from cfgs.exp_worlds import bc
 
-export = bc.export & d(
+export = exp_worlds.export & d(
     dataset="carry_block",
     env_train=carry_block.export & d(block_offsets=True),
     # Velocities and angles that mean nothing left out, sizes put in.

@@ -7,7 +7,7 @@
 
 from attrdict import AttrDict as d
 
+from cfgs import exp_worlds
 from cfgs.env import push_block
-from cfgs.exp_worlds import bc
 
-export = bc.export & d(dataset="push_block", env_train=push_block.export & d(block_offsets=True))
+export = exp_worlds.export & d(dataset="push_block", env_train=push_block.export & d(block_offsets=True))

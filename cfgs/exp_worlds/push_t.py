@@ -7,7 +7,7 @@
 
 from attrdict import AttrDict as d
 
+from cfgs import exp_worlds
 from cfgs.env import push_t
-from cfgs.exp_worlds import bc
 
-export = bc.export & d(dataset="push_t", env_train=push_t.export & d(block_offsets=True))
+export = exp_worlds.export & d(dataset="push_t", env_train=push_t.export & d(block_offsets=True))

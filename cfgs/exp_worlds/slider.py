@@ -7,7 +7,7 @@
 
 from attrdict import AttrDict as d
 
+from cfgs import exp_worlds
 from cfgs.env import slider
-from cfgs.exp_worlds import bc
 
-export = bc.export & d(dataset="slider", env_train=slider.export & d(block_offsets=True))
+export = exp_worlds.export & d(dataset="slider", env_train=slider.export & d(block_offsets=True))

@@ -7,7 +7,7 @@
 
 from attrdict import AttrDict as d
 
+from cfgs import exp_worlds
 from cfgs.env import stack_blocks
-from cfgs.exp_worlds import bc
 
-export = bc.export & d(dataset="stack_blocks", env_train=stack_blocks.export & d(block_offsets=True))
+export = exp_worlds.export & d(dataset="stack_blocks", env_train=stack_blocks.export & d(block_offsets=True))

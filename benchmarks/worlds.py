@@ -53,7 +53,7 @@ class Effort:
 
     expert_episodes: int = 200
     bc_episodes: int = 100
-    demonstrations: int = 200
+    demonstrations: int = 1000
     num_envs: int | None = None
     recipe: str | None = None
 
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="measure what is there already, too")
     parser.add_argument("--episodes", type=int, default=200, help="episodes of each expert (default: 200)")
     parser.add_argument("--bc_episodes", type=int, default=100, help="episodes of each trained policy (default: 100)")
-    parser.add_argument("--demonstrations", type=int, default=200, help="demonstrations to learn from (default: 200)")
+    parser.add_argument("--demonstrations", type=int, default=1000, help="demonstrations to learn from (default: 1000)")
     parser.add_argument(
         "--recipe", metavar="FILE", help="what --bc trains, with one --world (default: cfgs/exp_worlds/<world>.py)"
     )

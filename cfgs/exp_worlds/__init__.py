@@ -21,7 +21,7 @@ export = d(
     seed=0,
     batch_size=512,
     horizon=1,
-    exp_name="worlds/{?seed:s{seed}_}b{batch_size}_{dataset}",
+    exp_name="worlds/{?seed:s{seed}_}b{batch_size}_h{horizon}_{dataset}",
     dataset_train=data & d(load_episode_range=[0.0, 0.95]),
     dataset_holdout=data & d(load_episode_range=[0.95, 1.0]),
     vector_env=d(cls=VectorEnv, num_envs=25),

@@ -32,7 +32,7 @@ from square_results import train_minutes
 from configs.helpers import load_base_config
 from muse.cli.envs.measuring import measure_speed
 from muse.cli.envs.results import ExpertResult, Speed, TrainedResult, read_results, record
-from muse.cli.envs.worlds import World, assemble_expert, find_worlds, own_experiment
+from muse.cli.envs.worlds import DEMONSTRATIONS, World, assemble_expert, find_worlds, own_experiment
 from muse.cli.main import main as run_muse
 from muse.experiments.assemble import ROOT_KEYS
 from muse.experiments.file_manager import experiment_path
@@ -53,7 +53,7 @@ class Effort:
 
     expert_episodes: int = 200
     bc_episodes: int = 100
-    demonstrations: int = 1000
+    demonstrations: int = DEMONSTRATIONS
     num_envs: int | None = None
     recipe: str | None = None
 
@@ -116,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="measure what is there already, too")
     parser.add_argument("--episodes", type=int, default=200, help="episodes of each expert (default: 200)")
     parser.add_argument("--bc_episodes", type=int, default=100, help="episodes of each trained policy (default: 100)")
-    parser.add_argument("--demonstrations", type=int, default=1000, help="demonstrations to learn from (default: 1000)")
+    parser.add_argument(
+        "--demonstrations", type=int, default=DEMONSTRATIONS, help="demonstrations to learn from (default: %(default)s)"
+    )
     parser.add_argument(
         "--recipe", metavar="FILE", help="what --bc trains, with one --world (default: cfgs/exp_worlds/<world>.py)"
     )

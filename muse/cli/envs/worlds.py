@@ -21,6 +21,9 @@ from muse.utils.errors import MissingExtraError, OptionError, nearest
 
 FOLDER = "cfgs/env"
 
+#: Episodes that the recipes of worlds learn from.
+DEMONSTRATIONS = 1000
+
 
 @dataclass(frozen=True)
 class Need:
@@ -174,7 +177,7 @@ def commands_of(world: World, experiment: str) -> list[list[str]]:
         file = load_base_config(experiment, [])[0]["dataset_train"]["file"] if is_own else f"data/worlds/{world.name}.npz"
         # To collect, nothing of an experiment counts but its world.
         recipe = [experiment] if experiment else ["cfgs/exp_point_mass/bc_rnn.py", "%env_train", world.recipe]
-        amount = ["--max_eps", "200", "--only_successful", "--save_file", str(file)]
+        amount = ["--max_eps", str(DEMONSTRATIONS), "--only_successful", "--save_file", str(file)]
         commands.append(["muse", "collect", *amount, *recipe, "%policy", world.expert])
     return [*commands, ["muse", "goal_train", "--no_wandb", experiment]] if is_own else commands
 

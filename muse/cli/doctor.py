@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import platform
 import shutil
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from muse.experiments.provenance import package_version
 from muse.utils.graphics import graphics
+from muse.utils.optional import import_optional
 
 _DESCRIPTION = """Print versions and devices, which parts work on this machine, and how to mend what does not.
 
@@ -39,6 +39,7 @@ EXTRAS = [
     ("lerobot", "pyarrow", "pyarrow.parquet", "LeRobot's datasets (muse convert)"),
     ("lerobot", "av", "av", "LeRobot's videos (muse convert)"),
     ("pymunk", "pymunk", "pymunk", "worlds of blocks in the plane (muse.envs.pymunk)"),
+    ("bullet", "pybullet", "pybullet", "worlds of an arm at a table (muse.envs.bullet_envs); Python 3.10 and 3.11"),
     ("robosuite", "robosuite", "mujoco", "RobosuiteEnv; Python 3.10 to 3.12, and a C compiler to install"),
 ]
 
@@ -102,7 +103,7 @@ def examine() -> Iterator[Finding]:
 def _examine_module(part: str, distribution: str, module: str, purpose: str, mend: str, is_core: bool) -> Finding:
     version = package_version(distribution)
     try:
-        importlib.import_module(module)
+        import_optional(module)
     except Exception as error:
         state = f"{'not installed' if version is None else f'{version} does not import: {error}'} ({purpose})"
         return Finding(part, state, False, mend, is_core)

@@ -124,7 +124,7 @@ class _CabinetExpert(PlayroomExpert, ABC):
     #: The door's hinge, world frame [m].
     HINGE = np.array([0.6, -0.38])
     #: How far the fingers' ends are above the middle of the post [m].
-    above: ClassVar[float] = 0.045
+    above: ClassVar[float] = 0.052
     #: How far ahead of the door the hand goes [rad], and which way.
     ahead: ClassVar[float]
 
@@ -149,7 +149,7 @@ class _CabinetExpert(PlayroomExpert, ABC):
 
         def is_held(seen: Seen) -> bool:
             way = seen.hand - self.place(seen)
-            return bool(np.linalg.norm(way[:2]) < 0.05 and abs(way[2]) < 0.03)
+            return bool(seen.gap > _HOLDS and np.linalg.norm(way[:2]) < 0.05 and abs(way[2]) < 0.03)
 
         return [
             self.down(),

@@ -31,8 +31,8 @@ _BUTTONS = np.array([[0.1, 0.1, 0.257], [0.1, 0.0, 0.257], [0.1, -0.1, 0.257]])
 #: Width of drawer and door [m].
 _FRONT = 0.305
 #: Handles, seen from those origins: the middle of a bar, which fingers reach behind, and of a post, which they take hold of.
-_BAR, _POST = np.array([-0.066, 0.0, 0.065]), np.array([-0.075, 0.265, 0.015])
-_BAR_LENGTH, _POST_LENGTH, _POST_WIDTH = 0.16, 0.12, 0.02
+_BAR, _POST = np.array([-0.066, 0.0, 0.065]), np.array([-0.075, 0.265, 0.025])
+_BAR_LENGTH, _POST_LENGTH, _POST_WIDTH = 0.16, 0.14, 0.02
 #: Inside of the drawer, lower and upper corners, seen from its origin [m]; upwards as far as something in it may stick out.
 _INSIDE = np.array([[0.015, -0.135, 0.013], [0.23, 0.135, 0.1]])
 #: Links of the desk.
@@ -195,7 +195,7 @@ def door_parts() -> list[Part]:
     return [
         Part((0.015, _FRONT, 0.15), (0.0075, _FRONT / 2, 0.0), colour=_BLUE),
         Part((_POST_WIDTH, _POST_WIDTH, _POST_LENGTH), _POST, colour=_METAL, kind="cylinder"),
-        Part((-_POST[0], 0.014, 0.014), (_POST[0] / 2, _POST[1], _POST[2] - 0.04), colour=_METAL),
+        Part((-_POST[0], 0.014, 0.014), (_POST[0] / 2, _POST[1], _POST[2] - 0.05), colour=_METAL),
     ]
 
 

@@ -302,11 +302,15 @@ class RobotBulletEnv(Env, ABC):
         if any(name in given for name in _HAND) or self.do_random_ee_position:
             self._server()
             low, high = np.array(self.hand_low), np.array(self.hand_high)
-            # Above anything that lies on the table.
-            drawn = self.rng.uniform([low[0], low[1], 0.15], [high[0], high[1], 0.3])
-            place, turn = given.get("ee_position", drawn), given.get("ee_orientation_eul", np.zeros(3))
-            arm = reach(self._chain, place, turn)
-            if np.abs(self._chain.pose(arm)[0] - place).max() > 1e-4:
+            # Where the box of the hand is wide, some of it is out of reach.
+            for _ in range(1 if "ee_position" in given else _ATTEMPTS):
+                # Above anything that lies on the table.
+                drawn = self.rng.uniform([low[0], low[1], 0.15], [high[0], high[1], 0.3])
+                place, turn = given.get("ee_position", drawn), given.get("ee_orientation_eul", np.zeros(3))
+                arm = reach(self._chain, place, turn)
+                if np.abs(self._chain.pose(arm)[0] - place).max() <= 1e-4:
+                    break
+            else:
                 raise EnvError(
                     f"{self.name}.reset: presets", f"the hand does not reach {place.tolist()}", "a pose above the table"
                 )

@@ -39,6 +39,7 @@ EXTRAS = [
     ("lerobot", "pyarrow", "pyarrow.parquet", "LeRobot's datasets (muse convert)"),
     ("lerobot", "av", "av", "LeRobot's videos (muse convert)"),
     ("pymunk", "pymunk", "pymunk", "worlds of blocks in the plane (muse.envs.pymunk)"),
+    ("bullet", "pybullet", "pybullet", "worlds of an arm at a table (muse.envs.bullet_envs); Python 3.10 and 3.11"),
     ("robosuite", "robosuite", "mujoco", "RobosuiteEnv; Python 3.10 to 3.12, and a C compiler to install"),
 ]
 

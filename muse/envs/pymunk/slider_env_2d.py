@@ -10,8 +10,8 @@ import numpy as np
 from attrdict import AttrDict
 
 from muse.envs.env import EnvError
+from muse.envs.placing import draw_places
 from muse.envs.pymunk.goal_block_env_2d import GoalBlockEnv2D
-from muse.envs.pymunk.placing import draw_places
 from muse.envs.pymunk.scene import Line
 from muse.envs.pymunk.view import BLOCKS, BlockView
 from muse.envs.simple.canvas import Canvas, Colour

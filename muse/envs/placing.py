@@ -9,7 +9,7 @@ import numpy as np
 
 from muse.envs.env import EnvError
 
-#: A circle around something that is there already: `(x, y, radius)` [px].
+#: A circle around something that is there already: `(x, y, radius)` [px or m, as the world has it].
 Circle = tuple[float, float, float]
 
 
@@ -26,14 +26,14 @@ def draw_places(
 
     Args:
         rng: Generator.
-        radii: Of the circles [px].
-        low, high: Range of the centres `(2,)` [px].
-        gap: Free way between any two [px].
+        radii: Of the circles.
+        low, high: Range of the centres `(2,)`.
+        gap: Free way between any two.
         taken: What is there already.
         where: What to name in the message.
 
     Returns:
-        `(n, 2)` [px].
+        `(n, 2)`.
 
     Raises:
         EnvError: When there is no room.
@@ -50,4 +50,4 @@ def draw_places(
                 break
         if len(circles) == len(taken) + len(radii):
             return np.array([circle[:2] for circle in circles[len(taken) :]]).reshape(-1, 2)
-    raise EnvError(f"{where}.reset", f"no room for {len(radii)} things", "fewer or smaller ones, or a larger grid_size")
+    raise EnvError(f"{where}.reset", f"no room for {len(radii)} things", "fewer or smaller ones, or more room")

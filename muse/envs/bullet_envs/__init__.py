@@ -1,0 +1,1 @@
+"""Worlds of pybullet: a Panda arm at a table."""

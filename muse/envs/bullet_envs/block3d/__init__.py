@@ -1,0 +1,1 @@
+"""Blocks and mugs on a table, and what is to be done with them."""

@@ -105,11 +105,14 @@ class PullExpert(PushExpert):
 class GraspExpert(BulletExpert):
     """Grasps a thing from above; a thing that was lost is grasped again. A subclass says what follows."""
 
+    #: How much the hand may be turned away from a thing's sides that it grasps [rad].
+    askew = 0.1
+
     def get_legs(self) -> Sequence[Leg]:
         """Above the thing, down, close, and what follows."""
         return (
-            Leg(lambda seen, progress: self.grasp(seen, seen.place[2] + 0.1), within=0.015),
-            Leg(lambda seen, progress: self.grasp(seen, self._depth(seen), speed=0.6), within=0.006, most=25),
+            Leg(lambda seen, progress: self.grasp(seen, seen.place[2] + 0.1), within=0.015, turn_within=self.askew),
+            Leg(lambda seen, progress: self.grasp(seen, self._depth(seen), speed=0.6), within=0.006, turn_within=self.askew, most=25),
             Leg(self._close, within=1.0, turn_within=9.0, least=_CLOSING, is_delicate=True),
             *self.follow(),
         )
@@ -136,10 +139,6 @@ class GraspExpert(BulletExpert):
             lambda seen, progress: self.still(progress.since, [0, 0, height], speed=0.7), within=0.02, turn_within=9.0, keeps=self.is_held
         )
 
-    def lowered_and_let_go(self, until: float) -> Sequence[Leg]:
-        """Returns legs that put the thing down where it is, its middle `until` its goal's height, and leave it."""
-        return ()
-
     def let_go(self) -> Sequence[Leg]:
         """Returns legs that open the fingers and leave upwards."""
         return (
@@ -155,8 +154,8 @@ class GraspExpert(BulletExpert):
         return self.still(progress.since)
 
     def _depth(self, seen: Seen) -> float:
-        """Returns the height of the grasp: the middle of the thing."""
-        return max(LOWEST, float(seen.place[2]))
+        """Returns the height of the grasp: the middle of the thing, where the ends of fingers that lean are off the table."""
+        return max(LOWEST + 0.01 * abs(math.sin(seen.euler[1])), float(seen.place[2]))
 
 
 class LiftExpert(GraspExpert):
@@ -246,15 +245,23 @@ class RotateExpert(GraspExpert):
 
 
 class TipExpert(GraspExpert):
-    """Grasps a thing with a hand that leans back, lifts it, leans forward, and puts it down on its side."""
+    """Grasps a thing with a hand that leans back, lifts it, leans forward, and puts it down on its side.
+
+    Where the arm cannot lean as far, the thing falls over as it is let go.
+    """
 
     goal_name, goal_shape = "goals/direction", (2,)
+    #: Height at which the arm can lean to either side, and how near to its base it cannot [m].
+    up, near = 0.22, 0.45
+    askew = 0.25
 
     def follow(self) -> Sequence[Leg]:
         """Up, over, down, open."""
+        held = {"turn_within": 0.12, "keeps": self.is_held}
         return (
-            self.raised(0.1),
-            Leg(self._over, within=0.03, turn_within=0.1, keeps=self.is_held),
+            Leg(self._up, within=0.02, most=25, **held),
+            Leg(self._over, within=0.04, most=25, moves_on=True, **held),
+            Leg(self._down, within=0.006, most=30, moves_on=True, **held),
             *self.let_go(),
         )
 
@@ -263,22 +270,31 @@ class TipExpert(GraspExpert):
         yaw = float(wrap(math.atan2(seen.goal[1], seen.goal[0]), math.pi))
         return yaw - math.copysign(math.pi, yaw) if abs(yaw) > _TURN - 0.1 and yaw * seen.yaw < 0 else yaw
 
-    def _sign(self, seen: Seen, yaw: float) -> float:
-        """Which way the hand leans so that the thing's top goes the way of the goal."""
-        return math.copysign(1.0, seen.goal @ np.array([math.cos(yaw), math.sin(yaw)]))
-
     def grasp(self, seen: Seen, height: float, speed: float = 1.0) -> Waypoint:
         """See `GraspExpert.grasp`; leaning back."""
         yaw = self.grasp_yaw(seen)
-        return super().grasp(seen, height, speed)._replace(tilt=_TILT * self._sign(seen, yaw))
+        tilt = _TILT * math.copysign(1.0, seen.goal @ np.array([math.cos(yaw), math.sin(yaw)]))
+        if tilt > 0:
+            # Near to its base, the arm does not point far away from it.
+            tilt = min(tilt, 0.32 + 1.45 * max(float(seen.place[0]) - 0.34, 0.0))
+        return super().grasp(seen, height, speed)._replace(tilt=tilt)
 
     def still(self, since: Seen, way: Sequence[float] = (0, 0, 0), gripper: float = CLOSED, speed: float = 1.0) -> Waypoint:
         """See `GraspExpert.still`; leaning as it was."""
         return Waypoint(since.hand + np.array(way), since.euler[2], gripper, speed, -since.euler[1])
 
+    def _up(self, seen: Seen, progress: Progress) -> Waypoint:
+        x, _, z = progress.since.hand
+        return self.still(progress.since, [max(self.near - x, 0.0), 0.0, self.up - z], speed=0.7)
+
     def _over(self, seen: Seen, progress: Progress) -> Waypoint:
-        yaw = progress.since.euler[2]
-        return Waypoint(progress.since.hand, yaw, CLOSED, tilt=-_TILT * self._sign(seen, yaw))
+        lean = progress.since.euler[1]
+        return self.still(progress.since)._replace(tilt=math.copysign(_TILT, lean))
+
+    def _down(self, seen: Seen, progress: Progress) -> Waypoint:
+        lowest = seen.place[2] - np.abs(seen.size / 2 * seen.turn[2]).sum()
+        down = self.still(progress.since, speed=0.6)
+        return down._replace(position=np.array([*progress.since.hand[:2], seen.hand[2] - lowest]))
 
     def is_done(self, seen: Seen) -> bool:
         """See `BulletExpert.is_done`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import platform
 import shutil
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from muse.experiments.provenance import package_version
 from muse.utils.graphics import graphics
+from muse.utils.optional import import_optional
 
 _DESCRIPTION = """Print versions and devices, which parts work on this machine, and how to mend what does not.
 
@@ -103,7 +103,7 @@ def examine() -> Iterator[Finding]:
 def _examine_module(part: str, distribution: str, module: str, purpose: str, mend: str, is_core: bool) -> Finding:
     version = package_version(distribution)
     try:
-        importlib.import_module(module)
+        import_optional(module)
     except Exception as error:
         state = f"{'not installed' if version is None else f'{version} does not import: {error}'} ({purpose})"
         return Finding(part, state, False, mend, is_core)

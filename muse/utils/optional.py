@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 from muse.utils.errors import MissingExtraError
+
+#: What greets from C, where no setting stops it.
+_GREETS = ("pybullet",)
 
 
 def hush_pygame() -> None:
     """Keeps pygame from printing its greeting when it, or a library that needs it, is imported after."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+
+def import_optional(module: str) -> ModuleType:
+    """Imports an optional back end, without the lines that some write to standard error as they load."""
+    with _hushed_stderr() if module in _GREETS and module not in sys.modules else contextlib.nullcontext():
+        return importlib.import_module(module)
 
 
 def require(module: str, extra: str, wanted_by: str) -> ModuleType:
@@ -27,7 +39,7 @@ def require(module: str, extra: str, wanted_by: str) -> ModuleType:
             of torch, so every exception counts.
     """
     try:
-        return importlib.import_module(module)
+        return import_optional(module)
     except Exception as error:
         raise MissingExtraError(
             wanted_by,
@@ -35,3 +47,22 @@ def require(module: str, extra: str, wanted_by: str) -> ModuleType:
             f"the extra '{extra}' to be installed",
             f"pip install -e '.[{extra}]' -c constraints.txt",
         ) from error
+
+
+@contextlib.contextmanager
+def _hushed_stderr() -> Iterator[None]:
+    """Standard error goes nowhere, also what C code writes to it."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # There is none.
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

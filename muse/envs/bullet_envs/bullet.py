@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import sys
 import weakref
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 from muse.utils.optional import require
@@ -32,7 +27,7 @@ class Bullet:
     """
 
     def __init__(self, wanted_by: str) -> None:
-        self._pybullet = load_pybullet(wanted_by)
+        self._pybullet = require("pybullet", "bullet", wanted_by)
         self.data_path: str = require("pybullet_data", "bullet", wanted_by).getDataPath()
         self.client: int = self._pybullet.connect(self._pybullet.DIRECT)
         self._end = weakref.finalize(self, self._pybullet.disconnect, self.client)
@@ -50,32 +45,3 @@ class Bullet:
     def close(self) -> None:
         """Ends the server. May be called twice."""
         self._end()
-
-
-def load_pybullet(wanted_by: str) -> ModuleType:
-    """Imports pybullet, without the line about its build that it writes to standard error.
-
-    Raises:
-        MissingExtraError: Where it is not installed.
-    """
-    with contextlib.nullcontext() if "pybullet" in sys.modules else _hushed_stderr():
-        return require("pybullet", "bullet", wanted_by)
-
-
-@contextlib.contextmanager
-def _hushed_stderr() -> Iterator[None]:
-    """Standard error goes nowhere, also what C code writes to it."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is none
-        yield
-        return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

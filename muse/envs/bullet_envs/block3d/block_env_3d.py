@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from muse.envs.bullet_envs.block3d.success_functions import ANGLE_TOLERANCE, TOLERANCE
-from muse.envs.bullet_envs.block3d.tasks import TASKS
+from muse.envs.bullet_envs.block3d.tasks import TASKS, Task
 from muse.envs.bullet_envs.bodies import Colour, Part
 from muse.envs.bullet_envs.robot_bullet_env import RobotBulletEnv, State
 from muse.envs.bullet_envs.scene import Scene
@@ -44,33 +44,39 @@ class BlockEnv3D(RobotBulletEnv):
         Argument("angle_tolerance", type=float, default=ANGLE_TOLERANCE, help="turn likewise", unit="rad"),
     ]
 
+    #: Name of a task -> its class.
+    tasks: ClassVar[Mapping[str, type[Task]]] = TASKS
+
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
         for name in ("num_blocks", "tolerance", "angle_tolerance"):
             if not getattr(self, name) > 0:
                 raise EnvError(f"{self.name}: {name}", str(getattr(self, name)), "more than 0")
-        self._task = TASKS[self.task](self.tolerance, self.angle_tolerance)
+        self._task = self.make_task()
         self._goal = self._task.goal[0]
+
+    def make_task(self) -> Task:
+        """Returns what is to be done."""
+        return self.tasks[self.task](self.tolerance, self.angle_tolerance)
 
     @classmethod
     def get_task_leaves(cls, params: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
         """See `RobotBulletEnv.get_task_leaves`."""
-        name, shape, *rest = TASKS[params["task"]](1.0, 1.0).goal
+        name, shape, *rest = cls.tasks[params["task"]].goal
         return [(name, (params["num_blocks"], *shape), *rest)], []
 
     def draw_start(self, given: State) -> State:
         """Draws sizes, masses, objects on the table, and goals."""
         n, rng = self.num_blocks, self.rng
-        low, high = table_range(self.object_start_bounds)
         start = {"objects/size": self.draw_sizes(given), "objects/mass": self.draw_masses(given)}
-        radii = (np.hypot(start["objects/size"][:, 0], start["objects/size"][:, 1]) / 2).tolist()
+        reaches = self.find_reaches(start["objects/size"])
         turns = np.zeros((n, 3))
         turns[:, 2] = rng.uniform(-self.object_rotation_bounds, self.object_rotation_bounds, n)
         start["objects/orientation_eul"] = given.get("objects/orientation_eul", turns)
         for _ in range(_ATTEMPTS):
-            places = draw_places(rng, radii, low, high, _GAP, where=self.name)
-            drawn = np.column_stack([places, start["objects/size"][:, 2] / 2])
-            start["objects/position"] = given.get("objects/position", drawn)
+            places = self.draw_places(reaches)
+            places[:, 2] += start["objects/size"][:, 2] / 2
+            start["objects/position"] = given.get("objects/position", places)
             goals = given[self._goal] if self._goal in given else self._task.draw_goals(rng, start, *table_range(_GOAL_BOUNDS))
             if goals is not None:
                 return {**start, self._goal: goals}
@@ -78,9 +84,23 @@ class BlockEnv3D(RobotBulletEnv):
             f"{self.name}.reset", "no room for goals", "fewer objects, larger object_start_bounds, or starts elsewhere"
         )
 
+    def draw_places(self, reaches: np.ndarray) -> np.ndarray:
+        """Returns where objects of these reaches `(n,)` [m] stand at the start, `(n, 3)` [m]."""
+        low, high = table_range(self.object_start_bounds)
+        places = draw_places(self.rng, reaches.tolist(), low, high, _GAP, where=self.name)
+        return np.column_stack([places, np.zeros(len(places))])
+
+    def find_reaches(self, sizes: np.ndarray) -> np.ndarray:
+        """Returns how far objects of these sizes `(n, 3)` reach from their middle, seen from above, `(n,)` [m]."""
+        return np.hypot(sizes[:, 0], sizes[:, 1]) / 2
+
     def make_objects(self) -> list[list[Part]]:
         """Returns boxes with stripes."""
         return [make_block(size, COLOURS[i % len(COLOURS)]) for i, size in enumerate(self.start["objects/size"].tolist())]
+
+    def make_outlines(self) -> list[list[Part]]:
+        """Returns parts whose edges show where an object is to be."""
+        return [[Part(size)] for size in self.start["objects/size"].tolist()]
 
     def build(self, scene: Scene) -> None:
         """Adds the table and what the task needs."""
@@ -89,7 +109,7 @@ class BlockEnv3D(RobotBulletEnv):
 
     def draw_goals(self, scene: Scene) -> None:
         """Shows the goals."""
-        self._task.draw(scene, self.start, [[p for p in parts if p.is_solid] for parts in self.make_objects()])
+        self._task.draw(scene, self.start, self.make_outlines())
 
     def is_solved(self, state: State) -> bool:
         """Whether the task is done for every object."""

@@ -24,7 +24,7 @@ PEDESTAL = (0.09, 0.09, 0.05)
 #: Least and largest way to a goal on the table, its least part along x for a push and a pull [m].
 _WAYS, _AHEAD = (0.09, 0.22), 0.07
 #: Way between two goals, and from a pedestal to an object [m].
-_APART = 0.13
+APART = 0.13
 #: Least and largest turn to a goal [rad].
 _TURNS = (math.radians(35), math.radians(70))
 #: How high objects are lifted [m].
@@ -74,19 +74,19 @@ class Task(ABC):
         """Adds what the task needs besides the objects."""
 
 
-class Move(Task):
-    """Objects are to be moved over the table to goals; `ahead` says which goals are drawn, from their place seen from the object."""
+class Move(Task, ABC):
+    """Objects are to be moved over the table to goals."""
 
-    def __init__(self, ahead: Callable[[float], bool], *tolerances: float) -> None:
-        super().__init__(*tolerances)
-        self._is_ahead = ahead
+    #: On which side goals are drawn, seen from the object along x.
+    side: ClassVar[int]
 
     def draw_goals(self, rng: np.random.Generator, start: State, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
         """Draws goals on the table, apart from each other."""
-        places = start["objects/position"]
-        return _draw_apart(
-            rng, places, low, high, lambda way: _WAYS[0] <= np.hypot(*way) <= _WAYS[1] and self._is_ahead(float(way[0]))
-        )
+
+        def is_good(way: np.ndarray) -> bool:
+            return bool(_WAYS[0] <= np.hypot(*way) <= _WAYS[1] and self.side * way[0] >= _AHEAD)
+
+        return _draw_apart(rng, start["objects/position"], low, high, is_good)
 
     def are_done(self, state: State, goals: np.ndarray) -> np.ndarray:
         """Whether objects are at their goals."""
@@ -101,6 +101,18 @@ class Move(Task):
         for (x, y, _), size in zip(start["goals/position"], start["objects/size"], strict=True):
             radius = self.tolerance + float(np.hypot(size[0], size[1])) / 2
             scene.draw_only([*ring(radius, GOAL, 0.004), Part((0.012, 0.012, 0.001), colour=GOAL)], (x, y, 0.001))
+
+
+class Push(Move):
+    """Goals away from the arm."""
+
+    side = 1
+
+
+class Pull(Move):
+    """Goals towards the arm."""
+
+    side = -1
 
 
 class Lift(Task):
@@ -124,17 +136,11 @@ class Lift(Task):
             scene.draw_only(outline(pieces, GOAL), place, euler)
 
 
-class Place(Task):
-    """Objects are to be put on pedestals and let go."""
-
-    def draw_goals(self, rng: np.random.Generator, start: State, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
-        """Draws pedestals apart from objects and from each other."""
-        places = start["objects/position"]
-        goals = _draw_apart(rng, places, low, high, lambda way: np.hypot(*way) >= _APART)
-        return None if goals is None else goals + np.array([0.0, 0.0, PEDESTAL[2]])
+class Put(Task, ABC):
+    """Objects are to be put down at goals and let go."""
 
     def are_done(self, state: State, goals: np.ndarray) -> np.ndarray:
-        """Whether objects lie still on their pedestals, let go."""
+        """Whether objects lie still at their goals, let go."""
         still = np.linalg.norm(state["objects/velocity"], axis=-1) <= STILL
         return (self.lefts(state, goals) <= self.tolerance) & still & (state["objects/contact"] == 0)
 
@@ -142,15 +148,24 @@ class Place(Task):
         """Returns the way to the goals."""
         return ways(state["objects/position"], goals)
 
+    def draw(self, scene: Scene, start: State, parts: Parts) -> None:
+        """Draws a ring below each goal."""
+        for (x, y, z), size in zip(start["goals/position"], start["objects/size"], strict=True):
+            scene.draw_only(ring(0.032, GOAL, 0.004), (x, y, z - size[2] / 2 + 0.001))
+
+
+class Place(Put):
+    """Goals on pedestals."""
+
+    def draw_goals(self, rng: np.random.Generator, start: State, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+        """Draws pedestals apart from objects and from each other."""
+        goals = _draw_apart(rng, start["objects/position"], low, high, lambda way: bool(np.hypot(*way) >= APART))
+        return None if goals is None else goals + np.array([0.0, 0.0, PEDESTAL[2]])
+
     def build(self, scene: Scene, start: State) -> None:
         """Adds the pedestals."""
-        for (x, y, _), _ in zip(start["goals/position"], start["objects/size"], strict=True):
-            scene.add("a pedestal", [Part(PEDESTAL, colour=_PEDESTAL)], (x, y, PEDESTAL[2] / 2))
-
-    def draw(self, scene: Scene, start: State, parts: Parts) -> None:
-        """Draws a ring on each pedestal."""
         for x, y, _ in start["goals/position"]:
-            scene.draw_only(ring(0.35 * PEDESTAL[0], GOAL, 0.004), (x, y, PEDESTAL[2] + 0.001))
+            scene.add("a pedestal", [Part(PEDESTAL, colour=_PEDESTAL)], (x, y, PEDESTAL[2] / 2))
 
 
 class Tip(Task):
@@ -204,20 +219,14 @@ class Rotate(Task):
         return turns(state["objects/orientation_eul"], goals)
 
     def draw(self, scene: Scene, start: State, parts: Parts) -> None:
-        """Draws the outline of the object as it is to be turned."""
-        for yaw, place, pieces in zip(start["goals/yaw"], start["objects/position"], parts, strict=True):
-            scene.draw_only(outline(pieces, GOAL), place, (0.0, 0.0, yaw))
+        """Draws the outline of the object as it is to be turned, and a bar that points where its front is to be."""
+        names = ("goals/yaw", "objects/position", "objects/size")
+        for yaw, place, size, pieces in zip(*(start[name] for name in names), parts, strict=True):
+            bar = Part((0.04, 0.006, 0.003), (size[0] / 2 + 0.045, 0.0, -size[2] / 2), colour=GOAL)
+            scene.draw_only([*outline(pieces, GOAL), bar], place, (0.0, 0.0, yaw))
 
 
-#: Name of a task -> `fn(tolerance, angle_tolerance)` that makes it.
-TASKS: dict[str, Callable[[float, float], Task]] = {
-    "push": lambda *tolerances: Move(lambda ahead: ahead >= _AHEAD, *tolerances),
-    "pull": lambda *tolerances: Move(lambda ahead: ahead <= -_AHEAD, *tolerances),
-    "lift": Lift,
-    "place": Place,
-    "tip": Tip,
-    "rotate": Rotate,
-}
+TASKS: dict[str, type[Task]] = {"push": Push, "pull": Pull, "lift": Lift, "place": Place, "tip": Tip, "rotate": Rotate}
 
 
 def _draw_apart(
@@ -228,7 +237,7 @@ def _draw_apart(
     for place in places:
         for _ in range(50):
             goal = rng.uniform(low, high)
-            if is_good(goal - place[:2]) and all(np.hypot(*(goal - other[:2])) >= _APART for other in goals):
+            if is_good(goal - place[:2]) and all(np.hypot(*(goal - other[:2])) >= APART for other in goals):
                 goals.append(np.array([*goal, place[2]]))
                 break
         else:

@@ -20,6 +20,7 @@ from muse.policies.controllers.pid import PIDPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
 from muse.policies.goal_policies import ConstantGoalPolicy, EpisodeGoalPolicy
 from muse.policies.memory_policy import MemoryPolicy
+from muse.policies.meta_policy import MetaPolicy
 from muse.policies.pymunk.maze_expert import MazeExpert
 from muse.policies.pymunk.push_block import CarryBlockExpert, PushBlockExpert
 from muse.policies.pymunk.stack_block import StackBlockExpert
@@ -35,6 +36,8 @@ CARTPOLE = make_env_spec(GymEnv, d(env_type="CartPole-v1"))
 SQUARE, LIFT, CAN = (make_env_spec(RobosuiteEnv, d(env_name=name)) for name in ("NutAssemblySquare", "Lift", "PickPlaceCan"))
 PUSH, CARRY = (make_env_spec(PushBlockEnv2D, d(use_goal_angles=turns)) for turns in (False, True))
 PENDULUM = make_env_spec(GymEnv, d(env_type="Pendulum-v1"))
+SKILLS = {"a": d(cls=PointMassExpert, action_noise_std=0.3, timeout=2), "b": d(cls=RandomPolicy, timeout=1)}
+PLAY = {"push": d(cls=PushBlockExpert, draws_goals=True), "carry": d(cls=CarryBlockExpert, draws_goals=True, timeout=2)}
 WITH_GOALS = POINT_MASS.extended([Leaf("goal/ego", (2,), 0, 1, np.float32, "m", "goal")])
 
 
@@ -61,6 +64,9 @@ CASES = {
     "carry_block_expert": (CarryBlockExpert, CARRY, {}, False, None),
     "maze_expert": (MazeExpert, make_env_spec(NavigationBlockEnv2D), {}, False, None),
     "stack_blocks_expert": (StackBlockExpert, make_env_spec(StackBlockEnv2D), {}, False, None),
+    "meta": (MetaPolicy, MetaPolicy(d(SKILLS, policies=["a", "b"]), POINT_MASS).env_spec, {**SKILLS, "policies": ["a", "b"]}, False, None),
+    "play": (MetaPolicy, CARRY, {**PLAY, "policies": ["push", "carry"], "max_steps_per_policy": 3}, False, None),
+    "own_goals": (CarryBlockExpert, CARRY, {"draws_goals": True}, False, None),
     "replay": (ReplayPolicy, POINT_MASS, {"episode": an_episode()}, False, None),
     "constant_goal": (ConstantGoalPolicy, WITH_GOALS, {"goal": d(goal=d(ego=[0.1, 0.9]))}, True, None),
     "empty_goal": (ConstantGoalPolicy, WITH_GOALS, {}, True, None),
@@ -88,7 +94,9 @@ def test_a_policy_keeps_the_contract(name):
     rows=st.lists(st.integers(0, 3), min_size=1, max_size=5),
     resets=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(0, 2**31 - 1)), max_size=6),
 )
-@pytest.mark.parametrize("name", ["noisy_expert", "slipping_expert", "pid", "GCBCPolicy_recurrent_draws_sample", "random"])
+@pytest.mark.parametrize(
+    "name", ["noisy_expert", "slipping_expert", "meta", "pid", "GCBCPolicy_recurrent_draws_sample", "random"]
+)
 def test_rows_are_independent(name, rows, resets):
     """Any rows side by side, begun anew at any time, act as each of them would alone."""
     cls, spec, params, is_goal, model_params = CASES[name]

@@ -34,6 +34,7 @@ SPECS = {
     "bottlenecks_expert": (BottleneckNavigationBlockEnv2D, {}),
     "stack_blocks_expert": (StackBlockEnv2D, {}),
     "arrange_blocks_expert": (ArrangeBlockEnv2D, {}),
+    "blocks_play": (PushBlockEnv2D, {"use_goal_angles": True}),
     "slider_expert": (SliderBlockEnv2D, {}),
     "constant_goal": (FakeEnv, {}),
 }

@@ -1,1 +1,1 @@
-"""Scripted experts of the worlds of bullet, and the arm that they move."""
+"""Scripted experts of the worlds of bullet; they act by observations and need no pybullet."""

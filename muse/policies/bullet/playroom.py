@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from muse.policies.bullet.waypoint_policy import CLOSE, OPEN, BulletLegPolicy, Seen
+from muse.policies.bullet.arm import CLOSED, OPEN, BulletArm, read_hand
 from muse.policies.legs import Leg
+from muse.policies.row_policy import check_reads
 from muse.policies.waypoints import Progress, Waypoint, reachable_turn, yaw_of_hand
+from muse.specs import EnvSpec
 
 #: Height at which the hand goes about, above anything that stands there [m].
 _HIGH = 0.3
@@ -21,15 +23,41 @@ _CLOSING = 6
 #: Gap between fingers that hold something at least [m].
 _HOLDS = 0.015
 
-Place = Callable[[Seen], np.ndarray]
+
+class Seen(NamedTuple):
+    """What an expert sees of one row, world frame.
+
+    Attributes:
+        hand: Place between the fingers' ends `(3,)` [m].
+        hand_quat: `(4,)` (x, y, z, w); see `muse.policies.waypoints.Hand`.
+        euler: The same as the env tells it `(3,)` [rad].
+        gap: Between the fingers [m].
+        values: All that the expert reads, by name.
+    """
+
+    hand: np.ndarray
+    hand_quat: np.ndarray
+    euler: np.ndarray
+    gap: float
+    values: Mapping[str, np.ndarray]
 
 
-class PlayroomExpert(BulletLegPolicy, ABC):
+class PlayroomExpert(BulletArm, ABC):
     """An expert of a playroom: goes about above everything, and comes down to what it works at."""
 
     env_name = "DrawerPlayroomEnv3D"
+    #: Observations of the world that it reads.
+    sees: ClassVar[tuple[str, ...]]
     #: Gripper on the way to what it works at.
-    gripper: ClassVar[float] = CLOSE
+    gripper: ClassVar[float] = CLOSED
+
+    def get_reads(self) -> Sequence[str]:
+        """See `BulletArm.get_reads`."""
+        return self.sees
+
+    def see(self, values: Mapping[str, np.ndarray]) -> Seen:
+        """See `WaypointPolicy.see`."""
+        return Seen(*read_hand(values), values)
 
     def get_legs(self) -> Sequence[Leg]:
         """Up, over it, and what a subclass does there."""
@@ -83,7 +111,7 @@ class _DrawerExpert(PlayroomExpert, ABC):
 
         def on(seen: Seen, progress: Progress) -> Waypoint:
             _, y, z = self.place(seen)
-            return Waypoint(np.array([seen.hand[0] + self.way * _AHEAD, y, z]), 0.0, CLOSE, 0.7)
+            return Waypoint(np.array([seen.hand[0] + self.way * _AHEAD, y, z]), 0.0, CLOSED, 0.7)
 
         def is_at_bar(seen: Seen) -> bool:
             way = seen.hand - self.place(seen)
@@ -140,12 +168,12 @@ class _CabinetExpert(PlayroomExpert, ABC):
         """Down, close, along the arc, and let go."""
 
         def hold(seen: Seen, progress: Progress) -> Waypoint:
-            return Waypoint(self.place(seen), self.turn(seen), CLOSE, 0.3)
+            return Waypoint(self.place(seen), self.turn(seen), CLOSED, 0.3)
 
         def along(seen: Seen, progress: Progress) -> Waypoint:
             place, (cos, sin) = self.place(seen), (np.cos(self.ahead), np.sin(self.ahead))
             place[:2] = self.HINGE + np.array([[cos, -sin], [sin, cos]]) @ (place[:2] - self.HINGE)
-            return Waypoint(place, self.turn(seen) + self.ahead, CLOSE)
+            return Waypoint(place, self.turn(seen) + self.ahead, CLOSED)
 
         def is_held(seen: Seen) -> bool:
             way = seen.hand - self.place(seen)
@@ -198,7 +226,7 @@ class PressButtonExpert(PlayroomExpert):
 
         def on(seen: Seen, progress: Progress) -> Waypoint:
             x, y, z = seen.values["buttons/position"][self._number(seen)]
-            return Waypoint(np.array([x, y, z - 0.02]), 0.0, CLOSE, 0.4)
+            return Waypoint(np.array([x, y, z - 0.02]), 0.0, CLOSED, 0.4)
 
         return [self.down(), Leg(on, until=lambda seen: seen.values["buttons/closed"][self._number(seen)] > 0.5, within=np.inf)]
 
@@ -215,6 +243,10 @@ class BlockInDrawerExpert(PlayroomExpert):
     #: Front of the desk, from the drawer's handle to the inside of its front, and its bottom: x, x and z [m], world frame.
     FRONT, INSIDE, BOTTOM = 0.6, 0.081, 0.078
 
+    def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
+        super().__init__(params, env_spec, is_goal)
+        check_reads(env_spec, {"objects/position": (1, 3)}, type(self).__name__, self.env_name)
+
     def place(self, seen: Seen) -> np.ndarray:
         """The middle of the block."""
         return seen.values["objects/position"][0]
@@ -227,16 +259,16 @@ class BlockInDrawerExpert(PlayroomExpert):
         """Down, close, up, over the drawer, down into it, and let go."""
 
         def hold(seen: Seen, progress: Progress) -> Waypoint:
-            return Waypoint(progress.since.hand, yaw_of_hand(progress.since.hand_quat), CLOSE)
+            return Waypoint(progress.since.hand, yaw_of_hand(progress.since.hand_quat), CLOSED)
 
         def lift(seen: Seen, progress: Progress) -> Waypoint:
-            return Waypoint(self._up(progress), yaw_of_hand(seen.hand_quat), CLOSE)
+            return Waypoint(self._up(progress), yaw_of_hand(seen.hand_quat), CLOSED)
 
         def carry(seen: Seen, progress: Progress) -> Waypoint:
-            return Waypoint(np.array([*self._middle(seen), _HIGH]), 0.0, CLOSE)
+            return Waypoint(np.array([*self._middle(seen), _HIGH]), 0.0, CLOSED)
 
         def lower(seen: Seen, progress: Progress) -> Waypoint:
-            return Waypoint(np.array([*self._middle(seen), self.BOTTOM + 0.035]), 0.0, CLOSE, 0.6)
+            return Waypoint(np.array([*self._middle(seen), self.BOTTOM + 0.035]), 0.0, CLOSED, 0.6)
 
         def let_go(seen: Seen, progress: Progress) -> Waypoint:
             return Waypoint(progress.since.hand, 0.0, OPEN)

@@ -69,7 +69,11 @@ def test_the_spec_needs_no_pybullet():
     ("cls", "params", "presets"),
     [
         (DrawerPlayroomEnv3D, d(horizon=4, object_start_in_drawer=True, use_dense_reward=True), [CLOSED]),
-        (DrawerButtonPlayroomEnv3D, d(horizon=4, num_blocks=2, control_mode="delta_pose", imgs=True, img_width=16, img_height=12), [OPEN]),
+        (
+            DrawerButtonPlayroomEnv3D,
+            d(horizon=4, num_blocks=2, control_mode="delta_pose", imgs=True, img_width=16, img_height=12),
+            [OPEN],
+        ),
     ],
 )
 def test_contract(cls, params, presets):
@@ -120,7 +124,9 @@ def test_how_far_things_are_open(task, drawer, cabinet):
     for values, (low, high) in zip(starts_of({"task": task}), (drawer, cabinet), strict=True):
         assert low <= values.min() and values.max() <= high and np.ptp(values) > 0.5 * (high - low)
     for values, (low, high) in zip(
-        starts_of({"task": task, "random_init_snap_drawer": True, "random_init_snap_cabinet": True}), (drawer, cabinet), strict=True
+        starts_of({"task": task, "random_init_snap_drawer": True, "random_init_snap_cabinet": True}),
+        (drawer, cabinet),
+        strict=True,
     ):
         # Only the ends that leave something to do.
         assert set(np.round(values, 6)) == ({0.0, 1.0} if (low, high) == (0, 1) else {0.0} if low == 0 else {1.0})

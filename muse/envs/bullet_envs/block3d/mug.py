@@ -8,7 +8,7 @@ from muse.envs.bullet_envs.bodies import Colour, Part
 
 #: Thickness of wall and bottom, and how far the handle stands out [m].
 WALL, HANDLE = 0.005, 0.026
-_SIDES = 12
+_SIDES = 10
 _HANDLE_WIDTH = 0.01
 
 
@@ -19,11 +19,13 @@ def make_mug(diameter: float, height: float, colour: Colour) -> list[Part]:
     width = 2 * (radius + WALL / 2) * math.tan(math.pi / _SIDES)
     dark: Colour = (0.75 * colour[0], 0.75 * colour[1], 0.75 * colour[2], 1.0)
     turns = [2 * math.pi * i / _SIDES for i in range(_SIDES)]
+    # The bottom alone stands on the table: contacts take time.
+    rise = WALL / 2
     walls = [
-        Part((WALL, width, height), (radius * math.cos(turn), radius * math.sin(turn), 0.0), (0.0, 0.0, turn), colour)
+        Part((WALL, width, height - rise), (radius * math.cos(turn), radius * math.sin(turn), rise / 2), (0.0, 0.0, turn), colour)
         for turn in turns
     ]
-    bottom = Part((diameter - WALL, diameter - WALL, WALL), (0.0, 0.0, (WALL - height) / 2), colour=dark, kind="cylinder")
+    bottom = Part((diameter, diameter, WALL), (0.0, 0.0, (WALL - height) / 2), colour=dark, kind="cylinder")
     return [*walls, bottom, *_handle(diameter, height, dark)]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from configs.helpers import load_base_config
+from muse.envs.bullet_envs.block3d.playroom_env_3d import DrawerButtonPlayroomEnv3D, DrawerPlayroomEnv3D
 from muse.envs.env import make_env_spec
 from muse.envs.pymunk.arrange_block_env_2d import ArrangeBlockEnv2D
 from muse.envs.pymunk.maze_navigation_envs import BottleneckNavigationBlockEnv2D, NavigationBlockEnv2D
@@ -36,6 +37,11 @@ SPECS = {
     "arrange_blocks_expert": (ArrangeBlockEnv2D, {}),
     "blocks_play": (PushBlockEnv2D, {"use_goal_angles": True}),
     "slider_expert": (SliderBlockEnv2D, {}),
+    **{
+        f"playroom_{task}_expert": (DrawerPlayroomEnv3D, {"task": task})
+        for task in ("open_drawer", "close_drawer", "open_cabinet", "close_cabinet", "block_in_drawer")
+    },
+    "playroom_press_button_expert": (DrawerButtonPlayroomEnv3D, {}),
     "constant_goal": (FakeEnv, {}),
 }
 RECIPES = sorted(path.stem for path in (ROOT / "cfgs/policy").glob("*.py") if path.stem not in ("__init__", "gcbc"))

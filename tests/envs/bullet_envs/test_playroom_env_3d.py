@@ -1,7 +1,5 @@
 """The playrooms: their desk, their tasks, and what every world keeps."""
 
-import gc
-
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
@@ -10,7 +8,7 @@ from playing import assert_same_rows
 
 from muse.envs.bullet_envs.block3d.desk import DOOR_OPEN, DRAWER_IN
 from muse.envs.bullet_envs.block3d.playroom_env_3d import DrawerButtonPlayroomEnv3D, DrawerPlayroomEnv3D
-from muse.envs.env import EnvError, default_env_params, make, make_env_spec
+from muse.envs.env import default_env_params, make, make_env_spec
 from muse.testing import check_env
 from muse.utils.attrdicts import flatten
 
@@ -229,26 +227,3 @@ def test_an_episode_begins_again_from_what_was_recorded_and_a_state_is_restored(
     more = walk(env, 10, seed=1)
     other.set_state(state)
     assert_same_rows(more, walk(other, 10, seed=1))
-
-
-@needs_pybullet
-def test_two_playrooms_step_in_turns_as_they_do_alone():
-    alone = []
-    for seed in (1, 2):
-        env = patient()
-        env.reset(seed=seed)
-        alone.append(walk(env, 10, seed))
-    envs = [patient(), patient()]
-    for env, seed in zip(envs, (1, 2), strict=True):
-        env.reset(seed=seed)
-    mixed = [[flatten(env.step(d(action=row["action"]))[0]) for row in []] for env in envs]
-    rngs = [np.random.default_rng(seed) for seed in (1, 2)]
-    mixed, actions = [[], []], [None, None]
-    for t in range(10):
-        for i, env in enumerate(envs):
-            if t % 5 == 0:
-                low, high = [0.3, -0.4, 0.1, -0.3, -0.3, -1.5, 0], [0.65, 0.3, 0.3, 0.3, 0.3, 1.5, 255]
-                actions[i] = rngs[i].uniform(low, high)[None].astype(np.float32)
-            mixed[i].append(flatten(env.step(d(action=actions[i]))[0]))
-    for rows, others in zip(mixed, alone, strict=True):
-        assert_same_rows(rows, others)

@@ -12,7 +12,11 @@ def matrix_from_euler(euler: Sequence[float]) -> np.ndarray:
     """Returns the matrix `(3, 3)` of Euler angles `(3,)`."""
     (cx, cy, cz), (sx, sy, sz) = ([fn(float(angle)) for angle in euler] for fn in (math.cos, math.sin))
     return np.array(
-        [[cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx], [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx], [-sy, cy * sx, cy * cx]]
+        [
+            [cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
+            [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
+            [-sy, cy * sx, cy * cx],
+        ]
     )
 
 

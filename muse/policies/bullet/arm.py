@@ -79,7 +79,7 @@ class BulletExpert(LegPolicy, ABC):
             # The arm is at the end of a step where it was told to be, unless something is in its way.
             Argument("position_gain", type=float, default=1.0, help="motion for each fastest step of way to go"),
             Argument("orientation_gain", type=float, default=1.0, help="motion for each fastest step of turn to go"),
-            Argument("draws_goals", type=bool, default=False, help="bring a thing to a goal drawn at the beginning, not to one observed"),
+            Argument("draws_goals", type=bool, default=False, help="bring a thing to a goal drawn at the beginning, not to one observed, and end there"),
         ],
     )  # fmt: skip
 
@@ -92,10 +92,13 @@ class BulletExpert(LegPolicy, ABC):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)
+        self.ends_when_done |= self.draws_goals
         things = ("objects/position", "objects/orientation_eul", "objects/size")
         goals = () if self.draws_goals else (self.goal_name,)
         self.reads = ("ee_position", "ee_orientation_eul", "gripper_pos", *things, *goals)  # type: ignore[misc]
-        check_reads(env_spec, {**dict.fromkeys(self.reads), "action": (7,)}, type(self).__name__, "BlockEnv3D with the expert's task")
+        check_reads(
+            env_spec, {**dict.fromkeys(self.reads), "action": (7,)}, type(self).__name__, "BlockEnv3D with the expert's task"
+        )
         action = env_spec.leaf("action")
         # A pose of the hand has heights from the table up, a change of it goes both ways alike.
         self._is_change = bool(action.low[2] == -action.high[2])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from muse.policies.bullet.arm import CLOSED, OPEN, WIDEST, BulletExpert, Seen
 from muse.policies.legs import Leg
 from muse.policies.waypoints import Progress, Waypoint
+from muse.utils.abstract import Argument
 from muse.utils.angles import wrap
 
 #: Height at which the hand passes over things, and least height of the hand over the table [m].
@@ -19,6 +20,10 @@ ABOVE, LOWEST = 0.13, 0.013
 _CLOSING = 5
 #: Largest turn of the hand either way, a little less than the arm's [rad], and largest tilt.
 _TURN, _TILT = math.pi / 2 - 0.03, 0.75
+#: How deep a thing fits between the fingers [m].
+_DEEP = 0.032
+#: Turns of the fingers from across the handle of a round thing [rad].
+_ROUND = (-0.7, -0.35, 0.0, 0.35, 0.7)
 #: Way to goals that are drawn [m], and turn [rad].
 _WAYS, _TURNS = (0.09, 0.2), (math.radians(35), math.radians(70))
 #: Part of the table on which goals are drawn: corners [m].
@@ -105,6 +110,12 @@ class PullExpert(PushExpert):
 class GraspExpert(BulletExpert):
     """Grasps a thing from above; a thing that was lost is grasped again. A subclass says what follows."""
 
+    predefined_arguments = BulletExpert.predefined_arguments + [
+        Argument("round", type=bool, default=False, help="things are round, with a handle along their own x"),
+    ]
+
+    round: bool
+
     #: How much the hand may be turned away from a thing's sides that it grasps [rad].
     askew = 0.1
 
@@ -112,7 +123,12 @@ class GraspExpert(BulletExpert):
         """Above the thing, down, close, and what follows."""
         return (
             Leg(lambda seen, progress: self.grasp(seen, seen.place[2] + 0.1), within=0.015, turn_within=self.askew),
-            Leg(lambda seen, progress: self.grasp(seen, self._depth(seen), speed=0.6), within=0.006, turn_within=self.askew, most=25),
+            Leg(
+                lambda seen, progress: self.grasp(seen, self._depth(seen), speed=0.6),
+                within=0.006,
+                turn_within=self.askew,
+                most=25,
+            ),
             Leg(self._close, within=1.0, turn_within=9.0, least=_CLOSING, is_delicate=True),
             *self.follow(),
         )
@@ -127,7 +143,21 @@ class GraspExpert(BulletExpert):
 
     def grasp_yaw(self, seen: Seen) -> float:
         """Returns the nearest turn of the hand by which its fingers close on the thing's sides."""
-        return min(grasp_yaws(seen), key=lambda yaw: abs(yaw - seen.yaw))
+        return min(self.grasp_yaws(seen), key=lambda yaw: abs(yaw - seen.yaw))
+
+    def grasp_yaws(self, seen: Seen) -> list[float]:
+        """Returns the turns of the hand by which its fingers close on the thing, in reach of the arm.
+
+        On two sides of it, and not on sides that are too far apart; around a round thing, and not on its handle.
+        """
+        # The fingers open along y.
+        turns = {
+            axis: math.atan2(seen.turn[1, axis], seen.turn[0, axis]) - math.pi / 2 for axis in range(3) if axis != seen.upright
+        }
+        narrow = [turn for axis, turn in turns.items() if seen.size[axis] < WIDEST - 0.012] or list(turns.values())
+        if self.round and seen.upright == 2:
+            narrow = [turns[1] + aside for aside in _ROUND]
+        return [yaw for turn in narrow if abs(yaw := float(wrap(turn, math.pi))) <= _TURN] or [0.0]
 
     def is_held(self, seen: Seen) -> bool:
         """Whether the thing is between the fingers."""
@@ -136,7 +166,10 @@ class GraspExpert(BulletExpert):
     def raised(self, height: float) -> Leg:
         """Returns a leg that raises the hand."""
         return Leg(
-            lambda seen, progress: self.still(progress.since, [0, 0, height], speed=0.7), within=0.02, turn_within=9.0, keeps=self.is_held
+            lambda seen, progress: self.still(progress.since, [0, 0, height], speed=0.7),
+            within=0.02,
+            turn_within=9.0,
+            keeps=self.is_held,
         )
 
     def let_go(self) -> Sequence[Leg]:
@@ -154,8 +187,12 @@ class GraspExpert(BulletExpert):
         return self.still(progress.since)
 
     def _depth(self, seen: Seen) -> float:
-        """Returns the height of the grasp: the middle of the thing, where the ends of fingers that lean are off the table."""
-        return max(LOWEST + 0.01 * abs(math.sin(seen.euler[1])), float(seen.place[2]))
+        """Returns the height of the grasp: the middle of the thing, or as deep as the palm lets the fingers go.
+
+        The ends of fingers that lean stay off the table.
+        """
+        lowest = LOWEST + 0.01 * abs(math.sin(seen.euler[1]))
+        return max(lowest, float(seen.place[2]), float(seen.place[2]) + seen.height / 2 - _DEEP)
 
 
 class LiftExpert(GraspExpert):
@@ -225,7 +262,7 @@ class RotateExpert(GraspExpert):
     def grasp_yaw(self, seen: Seen) -> float:
         """See `GraspExpert.grasp_yaw`; one from which the hand can turn to the goal."""
         left = self._left(seen)
-        possible = [yaw for yaw in grasp_yaws(seen) if abs(yaw + left) <= _TURN] or grasp_yaws(seen)
+        possible = [yaw for yaw in self.grasp_yaws(seen) if abs(yaw + left) <= _TURN] or self.grasp_yaws(seen)
         return min(possible, key=lambda yaw: abs(yaw - seen.yaw))
 
     def _left(self, seen: Seen) -> float:
@@ -311,26 +348,13 @@ def gripper_for(gap: float) -> float:
     return CLOSED * (1 - min(max(gap / WIDEST, 0.0), 1.0))
 
 
-def grasp_yaws(seen: Seen) -> list[float]:
-    """Returns the turns of the hand by which its fingers close on two sides of the thing, in reach of the arm and not too wide."""
-    yaws, narrow = [], []
-    for axis in range(3):
-        if axis == seen.upright:
-            continue
-        # The fingers open along y.
-        across = math.atan2(seen.turn[1, axis], seen.turn[0, axis]) - math.pi / 2
-        yaws.append(float(wrap(across, math.pi)))
-        if seen.size[axis] < WIDEST - 0.012:
-            narrow.append(yaws[-1])
-    return narrow or yaws
-
-
 def yaw_of_thing(seen: Seen) -> float:
-    """Returns the third Euler angle of the thing [rad]."""
-    return math.atan2(seen.turn[1, 0], seen.turn[0, 0])
+    """Returns the turn about the vertical of the thing's x axis, or of its y axis where x stands upright [rad]."""
+    axis = 1 if seen.upright == 0 else 0
+    return math.atan2(seen.turn[1, axis], seen.turn[0, axis])
 
 
-def draw_place(seen: Seen, generator: np.random.Generator, is_good) -> np.ndarray:
+def draw_place(seen: Seen, generator: np.random.Generator, is_good: Callable[[np.ndarray], bool]) -> np.ndarray:
     """Returns a place for the thing on the table `(3,)`, at its height."""
     for _ in range(200):
         place = generator.uniform(_LOW, _HIGH)

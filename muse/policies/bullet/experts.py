@@ -19,7 +19,9 @@ ABOVE, LOWEST = 0.13, 0.013
 #: Steps in which the fingers close or open.
 _CLOSING = 5
 #: Largest turn of the hand either way, a little less than the arm's [rad], and largest tilt.
-_TURN, _TILT = math.pi / 2 - 0.03, 0.75
+_TURN, _TILT, _LEAST_TILT = math.pi / 2 - 0.03, 0.75, 0.2
+#: Gripper action of fingers side by side, with a gap that nothing gets caught in.
+_NARROW = 0.85 * CLOSED
 #: How deep a thing fits between the fingers [m].
 _DEEP = 0.032
 #: Turns of the fingers from across the handle of a round thing [rad].
@@ -31,7 +33,7 @@ _LOW, _HIGH = np.array([0.35, -0.17]), np.array([0.61, 0.17])
 
 
 class PushExpert(BulletExpert):
-    """Pushes a thing over the table with the spread fingers, from behind, wherever its goal is: for the tasks `push` and `pull`."""
+    """Pushes a thing over the table with the fingers side by side, from behind, wherever its goal is: for the tasks `push` and `pull`."""
 
     #: Part of a fastest step at which a thing is pushed; how near to its goal it is left [m].
     speed, close = 0.4, 0.012
@@ -39,13 +41,27 @@ class PushExpert(BulletExpert):
     ahead = 1.0
 
     def get_legs(self) -> Sequence[Leg]:
-        """Above the place behind the thing, down, on to the goal, up."""
+        """Off a thing that is caught between the fingers, above the place behind it, down, on to the goal, back and up."""
+        anyhow = {"within": 1.0, "turn_within": 9.0}
         return (
+            Leg(
+                lambda seen, progress: self._still(progress.since),
+                until=lambda seen: is_far(seen) or seen.gap > 0.9 * WIDEST,
+                **anyhow,
+            ),
+            Leg(
+                lambda seen, progress: self._still(progress.since, 0.1),
+                until=lambda seen: is_far(seen) or seen.hand[2] > 0.1,
+                **anyhow,
+            ),
             Leg(lambda seen, progress: self._behind(seen, ABOVE), within=0.02, turn_within=0.2),
             Leg(lambda seen, progress: self._behind(seen, self._low(seen)), within=0.015),
-            Leg(self._push, within=1.0, turn_within=9.0, until=self.is_done, keeps=self._is_behind),
-            Leg(self._leave, within=0.02, most=10, moves_on=True),
+            Leg(self._push, until=self.is_done, keeps=self._is_behind, **anyhow),
+            Leg(self._leave, within=0.02, turn_within=9.0, most=10, moves_on=True),
         )
+
+    def _still(self, since: Seen, up: float = 0.0) -> Waypoint:
+        return Waypoint(since.hand + np.array([0.0, 0.0, up]), since.yaw, OPEN)
 
     def is_done(self, seen: Seen) -> bool:
         """See `BulletExpert.is_done`."""
@@ -65,7 +81,7 @@ class PushExpert(BulletExpert):
     def _behind(self, seen: Seen, height: float) -> Waypoint:
         direction = self._direction(seen)
         place = seen.place[:2] - (seen.reach_along(direction) + 0.028) * direction
-        return Waypoint(np.array([*place, height]), self._yaw(seen, direction), self._spread(seen))
+        return Waypoint(np.array([*place, height]), self._yaw(seen, direction), _NARROW)
 
     def _yaw(self, seen: Seen, direction: np.ndarray) -> float:
         """Fingers side by side across the way."""
@@ -73,20 +89,12 @@ class PushExpert(BulletExpert):
         # Where both ends of the range are near, the one that the hand is at.
         return yaw - math.copysign(math.pi, yaw) if abs(yaw) > _TURN - 0.1 and yaw * seen.yaw < 0 else yaw
 
-    def _spread(self, seen: Seen) -> float:
-        """A little less than the thing is wide, so that it does not turn."""
-        direction = self._direction(seen)
-        width = 2 * seen.reach_along(np.array([-direction[1], direction[0]]))
-        return gripper_for(0.5 * width)
-
     def _push(self, seen: Seen, progress: Progress) -> Waypoint:
         direction = self._direction(seen)
         left = seen.goal[:2] - seen.place[:2]
         # What is at the end yet to be reached is pushed on, however little is left.
         way = left + 0.006 * direction
-        return Waypoint(
-            np.array([*(seen.hand[:2] + way), self._low(seen)]), progress.since.yaw, self._spread(progress.since), self.speed
-        )
+        return Waypoint(np.array([*(seen.hand[:2] + way), self._low(seen)]), progress.since.yaw, _NARROW, self.speed)
 
     def _is_behind(self, seen: Seen) -> bool:
         direction = self._direction(seen)
@@ -98,7 +106,7 @@ class PushExpert(BulletExpert):
         since = progress.since
         away = 0.03 * np.array([math.cos(since.yaw), math.sin(since.yaw)])
         back = -away if away @ (since.place[:2] - since.hand[:2]) > 0 else away
-        return Waypoint(np.array([*(since.hand[:2] + back), ABOVE]), since.yaw, self._spread(since))
+        return Waypoint(np.array([*(since.hand[:2] + back), ABOVE]), since.yaw, _NARROW)
 
 
 class PullExpert(PushExpert):
@@ -290,7 +298,7 @@ class TipExpert(GraspExpert):
     goal_name, goal_shape = "goals/direction", (2,)
     #: Height at which the arm can lean to either side, and how near to its base it cannot [m].
     up, near = 0.22, 0.45
-    askew = 0.25
+    askew = 0.12
 
     def follow(self) -> Sequence[Leg]:
         """Up, over, down, open."""
@@ -312,8 +320,9 @@ class TipExpert(GraspExpert):
         yaw = self.grasp_yaw(seen)
         tilt = _TILT * math.copysign(1.0, seen.goal @ np.array([math.cos(yaw), math.sin(yaw)]))
         if tilt > 0:
-            # Near to its base, the arm does not point far away from it.
+            # Near to its base, the arm does not point far away from it; where it is asked to all the same, its hand turns aside.
             tilt = min(tilt, 0.32 + 1.45 * max(float(seen.place[0]) - 0.34, 0.0))
+            tilt = max(_LEAST_TILT, tilt - 2 * max(0.0, abs(yaw - seen.yaw) - 0.04))
         return super().grasp(seen, height, speed)._replace(tilt=tilt)
 
     def still(self, since: Seen, way: Sequence[float] = (0, 0, 0), gripper: float = CLOSED, speed: float = 1.0) -> Waypoint:
@@ -343,9 +352,9 @@ class TipExpert(GraspExpert):
         return np.array([math.cos(yaw), math.sin(yaw)])
 
 
-def gripper_for(gap: float) -> float:
-    """Returns the gripper action for a way between the fingers [m]."""
-    return CLOSED * (1 - min(max(gap / WIDEST, 0.0), 1.0))
+def is_far(seen: Seen) -> bool:
+    """Whether the thing is not at the hand."""
+    return bool(np.linalg.norm(seen.place - seen.hand) > 0.06)
 
 
 def yaw_of_thing(seen: Seen) -> float:

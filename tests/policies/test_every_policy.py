@@ -6,6 +6,7 @@ from attrdict import AttrDict as d
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muse.envs.bullet_envs.block3d.block_env_3d import BlockEnv3D
 from muse.envs.env import make, make_env_spec
 from muse.envs.pymunk.maze_navigation_envs import NavigationBlockEnv2D
 from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
@@ -15,6 +16,7 @@ from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.policies.basic_policy import BasicPolicy
 from muse.policies.bc.gcbc_policy import GCBCPolicy
+from muse.policies.bullet import experts as bullet
 from muse.policies.controllers.classic_control import CartPoleExpert, PendulumExpert
 from muse.policies.controllers.pid import PIDPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
@@ -35,6 +37,7 @@ POINT_MASS = make_env_spec(PointMassEnv, d(num_obstacles=3))
 CARTPOLE = make_env_spec(GymEnv, d(env_type="CartPole-v1"))
 SQUARE, LIFT, CAN = (make_env_spec(RobosuiteEnv, d(env_name=name)) for name in ("NutAssemblySquare", "Lift", "PickPlaceCan"))
 PUSH, CARRY = (make_env_spec(PushBlockEnv2D, d(use_goal_angles=turns)) for turns in (False, True))
+TABLE = {task: make_env_spec(BlockEnv3D, d(task=task, num_blocks=2)) for task in ("push", "rotate", "tip")}
 PENDULUM = make_env_spec(GymEnv, d(env_type="Pendulum-v1"))
 SKILLS = {"a": d(cls=PointMassExpert, action_noise_std=0.3, timeout=2), "b": d(cls=RandomPolicy, timeout=1)}
 PLAY = {"push": d(cls=PushBlockExpert, draws_goals=True), "carry": d(cls=CarryBlockExpert, draws_goals=True, timeout=2)}
@@ -62,6 +65,11 @@ CASES = {
     "can_expert": (CanExpert, CAN, {}, False, None),
     "push_block_expert": (PushBlockExpert, PUSH, {"action_noise_std": 0.3}, False, None),
     "carry_block_expert": (CarryBlockExpert, CARRY, {}, False, None),
+    "bullet_push": (bullet.PushExpert, TABLE["push"], {"action_noise_std": 0.3, "slip_probability": 0.2}, False, None),
+    "bullet_place": (bullet.PlaceExpert, TABLE["push"], {"round": True, "ends_when_done": True}, False, None),
+    "bullet_lift": (bullet.LiftExpert, TABLE["rotate"], {"draws_goals": True, "timeout": 3}, False, None),
+    "bullet_rotate": (bullet.RotateExpert, TABLE["rotate"], {}, False, None),
+    "bullet_tip": (bullet.TipExpert, TABLE["tip"], {"action_noise_std": 0.1}, False, None),
     "maze_expert": (MazeExpert, make_env_spec(NavigationBlockEnv2D), {}, False, None),
     "stack_blocks_expert": (StackBlockExpert, make_env_spec(StackBlockEnv2D), {}, False, None),
     "meta": (MetaPolicy, MetaPolicy(d(SKILLS, policies=["a", "b"]), POINT_MASS).env_spec, {**SKILLS, "policies": ["a", "b"]}, False, None),

@@ -122,10 +122,8 @@ class BulletExpert(BulletArm, ABC):
 
     predefined_arguments = [
         *BulletArm.predefined_arguments,
-        Argument(
-            "draws_goals", type=bool, default=False, help="bring a thing to a goal drawn at the beginning, not to one observed"
-        ),
-    ]
+        Argument("draws_goals", type=bool, default=False, help="bring a thing to a goal drawn at the beginning, not to one observed, and end there"),
+    ]  # fmt: skip
 
     draws_goals: bool
 
@@ -135,6 +133,7 @@ class BulletExpert(BulletArm, ABC):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
         super().__init__(params, env_spec, is_goal)
+        self.ends_when_done |= self.draws_goals
         self._goals: list[tuple[int, np.ndarray] | None] = []
 
     def get_reads(self) -> Sequence[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from muse.policies.bullet.arm import CLOSED, OPEN, WIDEST, BulletExpert, Seen
 from muse.policies.legs import Leg
 from muse.policies.waypoints import Progress, Waypoint
+from muse.utils.abstract import Argument
 from muse.utils.angles import wrap
 
 #: Height at which the hand passes over things, and least height of the hand over the table [m].
@@ -18,7 +19,13 @@ ABOVE, LOWEST = 0.13, 0.013
 #: Steps in which the fingers close or open.
 _CLOSING = 5
 #: Largest turn of the hand either way, a little less than the arm's [rad], and largest tilt.
-_TURN, _TILT = math.pi / 2 - 0.03, 0.75
+_TURN, _TILT, _LEAST_TILT = math.pi / 2 - 0.03, 0.75, 0.2
+#: Gripper action of fingers side by side, with a gap that nothing gets caught in.
+_NARROW = 0.85 * CLOSED
+#: How deep a thing fits between the fingers [m].
+_DEEP = 0.032
+#: Turns of the fingers from across the handle of a round thing [rad].
+_ROUND = (-0.7, -0.35, 0.0, 0.35, 0.7)
 #: Way to goals that are drawn [m], and turn [rad].
 _WAYS, _TURNS = (0.09, 0.2), (math.radians(35), math.radians(70))
 #: Part of the table on which goals are drawn: corners [m].
@@ -26,7 +33,7 @@ _LOW, _HIGH = np.array([0.35, -0.17]), np.array([0.61, 0.17])
 
 
 class PushExpert(BulletExpert):
-    """Pushes a thing over the table with the spread fingers, from behind, wherever its goal is: for the tasks `push` and `pull`."""
+    """Pushes a thing over the table with the fingers side by side, from behind, wherever its goal is: for the tasks `push` and `pull`."""
 
     #: Part of a fastest step at which a thing is pushed; how near to its goal it is left [m].
     speed, close = 0.4, 0.012
@@ -34,13 +41,27 @@ class PushExpert(BulletExpert):
     ahead = 1.0
 
     def get_legs(self) -> Sequence[Leg]:
-        """Above the place behind the thing, down, on to the goal, up."""
+        """Off a thing that is caught between the fingers, above the place behind it, down, on to the goal, back and up."""
+        anyhow = {"within": 1.0, "turn_within": 9.0}
         return (
+            Leg(
+                lambda seen, progress: self._still(progress.since),
+                until=lambda seen: is_far(seen) or seen.gap > 0.9 * WIDEST,
+                **anyhow,
+            ),
+            Leg(
+                lambda seen, progress: self._still(progress.since, 0.1),
+                until=lambda seen: is_far(seen) or seen.hand[2] > 0.1,
+                **anyhow,
+            ),
             Leg(lambda seen, progress: self._behind(seen, ABOVE), within=0.02, turn_within=0.2),
             Leg(lambda seen, progress: self._behind(seen, self._low(seen)), within=0.015),
-            Leg(self._push, within=1.0, turn_within=9.0, until=self.is_done, keeps=self._is_behind),
-            Leg(self._leave, within=0.02, most=10, moves_on=True),
+            Leg(self._push, until=self.is_done, keeps=self._is_behind, **anyhow),
+            Leg(self._leave, within=0.02, turn_within=9.0, most=10, moves_on=True),
         )
+
+    def _still(self, since: Seen, up: float = 0.0) -> Waypoint:
+        return Waypoint(since.hand + np.array([0.0, 0.0, up]), since.yaw, OPEN)
 
     def is_done(self, seen: Seen) -> bool:
         """See `BulletExpert.is_done`."""
@@ -60,7 +81,7 @@ class PushExpert(BulletExpert):
     def _behind(self, seen: Seen, height: float) -> Waypoint:
         direction = self._direction(seen)
         place = seen.place[:2] - (seen.reach_along(direction) + 0.028) * direction
-        return Waypoint(np.array([*place, height]), self._yaw(seen, direction), self._spread(seen))
+        return Waypoint(np.array([*place, height]), self._yaw(seen, direction), _NARROW)
 
     def _yaw(self, seen: Seen, direction: np.ndarray) -> float:
         """Fingers side by side across the way."""
@@ -68,20 +89,12 @@ class PushExpert(BulletExpert):
         # Where both ends of the range are near, the one that the hand is at.
         return yaw - math.copysign(math.pi, yaw) if abs(yaw) > _TURN - 0.1 and yaw * seen.yaw < 0 else yaw
 
-    def _spread(self, seen: Seen) -> float:
-        """A little less than the thing is wide, so that it does not turn."""
-        direction = self._direction(seen)
-        width = 2 * seen.reach_along(np.array([-direction[1], direction[0]]))
-        return gripper_for(0.5 * width)
-
     def _push(self, seen: Seen, progress: Progress) -> Waypoint:
         direction = self._direction(seen)
         left = seen.goal[:2] - seen.place[:2]
         # What is at the end yet to be reached is pushed on, however little is left.
         way = left + 0.006 * direction
-        return Waypoint(
-            np.array([*(seen.hand[:2] + way), self._low(seen)]), progress.since.yaw, self._spread(progress.since), self.speed
-        )
+        return Waypoint(np.array([*(seen.hand[:2] + way), self._low(seen)]), progress.since.yaw, _NARROW, self.speed)
 
     def _is_behind(self, seen: Seen) -> bool:
         direction = self._direction(seen)
@@ -93,7 +106,7 @@ class PushExpert(BulletExpert):
         since = progress.since
         away = 0.03 * np.array([math.cos(since.yaw), math.sin(since.yaw)])
         back = -away if away @ (since.place[:2] - since.hand[:2]) > 0 else away
-        return Waypoint(np.array([*(since.hand[:2] + back), ABOVE]), since.yaw, self._spread(since))
+        return Waypoint(np.array([*(since.hand[:2] + back), ABOVE]), since.yaw, _NARROW)
 
 
 class PullExpert(PushExpert):
@@ -104,6 +117,12 @@ class PullExpert(PushExpert):
 
 class GraspExpert(BulletExpert):
     """Grasps a thing from above; a thing that was lost is grasped again. A subclass says what follows."""
+
+    predefined_arguments = BulletExpert.predefined_arguments + [
+        Argument("round", type=bool, default=False, help="things are round, with a handle along their own x"),
+    ]
+
+    round: bool
 
     #: How much the hand may be turned away from a thing's sides that it grasps [rad].
     askew = 0.1
@@ -132,7 +151,21 @@ class GraspExpert(BulletExpert):
 
     def grasp_yaw(self, seen: Seen) -> float:
         """Returns the nearest turn of the hand by which its fingers close on the thing's sides."""
-        return min(grasp_yaws(seen), key=lambda yaw: abs(yaw - seen.yaw))
+        return min(self.grasp_yaws(seen), key=lambda yaw: abs(yaw - seen.yaw))
+
+    def grasp_yaws(self, seen: Seen) -> list[float]:
+        """Returns the turns of the hand by which its fingers close on the thing, in reach of the arm.
+
+        On two sides of it, and not on sides that are too far apart; around a round thing, and not on its handle.
+        """
+        # The fingers open along y.
+        turns = {
+            axis: math.atan2(seen.turn[1, axis], seen.turn[0, axis]) - math.pi / 2 for axis in range(3) if axis != seen.upright
+        }
+        narrow = [turn for axis, turn in turns.items() if seen.size[axis] < WIDEST - 0.012] or list(turns.values())
+        if self.round and seen.upright == 2:
+            narrow = [turns[1] + aside for aside in _ROUND]
+        return [yaw for turn in narrow if abs(yaw := float(wrap(turn, math.pi))) <= _TURN] or [0.0]
 
     def is_held(self, seen: Seen) -> bool:
         """Whether the thing is between the fingers."""
@@ -162,8 +195,12 @@ class GraspExpert(BulletExpert):
         return self.still(progress.since)
 
     def _depth(self, seen: Seen) -> float:
-        """Returns the height of the grasp: the middle of the thing, where the ends of fingers that lean are off the table."""
-        return max(LOWEST + 0.01 * abs(math.sin(seen.euler[1])), float(seen.place[2]))
+        """Returns the height of the grasp: the middle of the thing, or as deep as the palm lets the fingers go.
+
+        The ends of fingers that lean stay off the table.
+        """
+        lowest = LOWEST + 0.01 * abs(math.sin(seen.euler[1]))
+        return max(lowest, float(seen.place[2]), float(seen.place[2]) + seen.height / 2 - _DEEP)
 
 
 class LiftExpert(GraspExpert):
@@ -233,7 +270,7 @@ class RotateExpert(GraspExpert):
     def grasp_yaw(self, seen: Seen) -> float:
         """See `GraspExpert.grasp_yaw`; one from which the hand can turn to the goal."""
         left = self._left(seen)
-        possible = [yaw for yaw in grasp_yaws(seen) if abs(yaw + left) <= _TURN] or grasp_yaws(seen)
+        possible = [yaw for yaw in self.grasp_yaws(seen) if abs(yaw + left) <= _TURN] or self.grasp_yaws(seen)
         return min(possible, key=lambda yaw: abs(yaw - seen.yaw))
 
     def _left(self, seen: Seen) -> float:
@@ -261,7 +298,7 @@ class TipExpert(GraspExpert):
     goal_name, goal_shape = "goals/direction", (2,)
     #: Height at which the arm can lean to either side, and how near to its base it cannot [m].
     up, near = 0.22, 0.45
-    askew = 0.25
+    askew = 0.12
 
     def follow(self) -> Sequence[Leg]:
         """Up, over, down, open."""
@@ -283,8 +320,9 @@ class TipExpert(GraspExpert):
         yaw = self.grasp_yaw(seen)
         tilt = _TILT * math.copysign(1.0, seen.goal @ np.array([math.cos(yaw), math.sin(yaw)]))
         if tilt > 0:
-            # Near to its base, the arm does not point far away from it.
+            # Near to its base, the arm does not point far away from it; where it is asked to all the same, its hand turns aside.
             tilt = min(tilt, 0.32 + 1.45 * max(float(seen.place[0]) - 0.34, 0.0))
+            tilt = max(_LEAST_TILT, tilt - 2 * max(0.0, abs(yaw - seen.yaw) - 0.04))
         return super().grasp(seen, height, speed)._replace(tilt=tilt)
 
     def still(self, since: Seen, way: Sequence[float] = (0, 0, 0), gripper: float = CLOSED, speed: float = 1.0) -> Waypoint:
@@ -314,31 +352,18 @@ class TipExpert(GraspExpert):
         return np.array([math.cos(yaw), math.sin(yaw)])
 
 
-def gripper_for(gap: float) -> float:
-    """Returns the gripper action for a way between the fingers [m]."""
-    return CLOSED * (1 - min(max(gap / WIDEST, 0.0), 1.0))
-
-
-def grasp_yaws(seen: Seen) -> list[float]:
-    """Returns the turns of the hand by which its fingers close on two sides of the thing, in reach of the arm and not too wide."""
-    yaws, narrow = [], []
-    for axis in range(3):
-        if axis == seen.upright:
-            continue
-        # The fingers open along y.
-        across = math.atan2(seen.turn[1, axis], seen.turn[0, axis]) - math.pi / 2
-        yaws.append(float(wrap(across, math.pi)))
-        if seen.size[axis] < WIDEST - 0.012:
-            narrow.append(yaws[-1])
-    return narrow or yaws
+def is_far(seen: Seen) -> bool:
+    """Whether the thing is not at the hand."""
+    return bool(np.linalg.norm(seen.place - seen.hand) > 0.06)
 
 
 def yaw_of_thing(seen: Seen) -> float:
-    """Returns the third Euler angle of the thing [rad]."""
-    return math.atan2(seen.turn[1, 0], seen.turn[0, 0])
+    """Returns the turn about the vertical of the thing's x axis, or of its y axis where x stands upright [rad]."""
+    axis = 1 if seen.upright == 0 else 0
+    return math.atan2(seen.turn[1, axis], seen.turn[0, axis])
 
 
-def draw_place(seen: Seen, generator: np.random.Generator, is_good) -> np.ndarray:
+def draw_place(seen: Seen, generator: np.random.Generator, is_good: Callable[[np.ndarray], bool]) -> np.ndarray:
     """Returns a place for the thing on the table `(3,)`, at its height."""
     for _ in range(200):
         place = generator.uniform(_LOW, _HIGH)

@@ -62,7 +62,7 @@ class RobotBulletEnv(Env, ABC):
     hand_low: ClassVar[Sequence[float]] = (0.29, -0.24, 0.01)
     hand_high: ClassVar[Sequence[float]] = (0.67, 0.24, 0.4)
     #: What `image`, `render()` and the window show.
-    view: ClassVar[View] = View((1.1, 0.32, 0.68), (0.44, 0.0, 0.04), angle=46.0)
+    view: ClassVar[View] = View((1.1, 0.32, 0.68), (0.43, 0.0, 0.08), angle=44.0)
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)

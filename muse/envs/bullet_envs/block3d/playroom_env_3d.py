@@ -65,7 +65,7 @@ class DrawerPlayroomEnv3D(RobotBulletEnv):
 
     hand_low = (0.26, -0.46, 0.01)
     hand_high = (0.76, 0.38, 0.45)
-    view = View((-0.3, -0.85, 0.95), (0.51, 0.02, 0.1), angle=42.0)
+    view = View((-0.25, -0.8, 1.0), (0.52, 0.04, 0.11), angle=41.0)
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)

@@ -155,7 +155,7 @@ class PressButton(PlayroomTask):
     def draw(self, scene: Scene, start: State, goal: np.ndarray) -> None:
         """Draws a ring around the button."""
         x, y, z = button_places()[int(np.argmax(goal))]
-        scene.draw_only(ring(0.034, GOAL, 0.005), (x, y, z - 0.015))
+        scene.draw_only(ring(0.036, GOAL, 0.01), (x, y, z - 0.012))
 
 
 class BlocksInDrawer(PlayroomTask):

@@ -63,27 +63,17 @@ def test_the_spec_needs_no_pybullet():
 
 
 @needs_pybullet
-@pytest.mark.parametrize(
-    ("cls", "params", "presets"),
-    [
-        (DrawerPlayroomEnv3D, d(horizon=4, object_start_in_drawer=True, use_dense_reward=True), [CLOSED]),
-        (
-            DrawerButtonPlayroomEnv3D,
-            d(horizon=4, num_blocks=2, control_mode="delta_pose", imgs=True, img_width=16, img_height=12),
-            [OPEN],
-        ),
-    ],
-)
-def test_contract(cls, params, presets):
-    check_env(cls, params, presets=presets, steps=5)
+def test_contract():
+    params = d(horizon=2, object_start_in_drawer=True, use_dense_reward=True, render_size=16)
+    check_env(DrawerPlayroomEnv3D, params, presets=[CLOSED], steps=3)
 
 
 @needs_pybullet
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_contract_of_every_task(task):
-    params = d(task=task, horizon=20, do_random_ee_position=True, ego_imgs=True, img_width=16, img_height=12)
-    check_env(DrawerButtonPlayroomEnv3D, params, steps=25)
+    params = d(task=task, horizon=8, num_blocks=2, control_mode="delta_pose", do_random_ee_position=True)
+    check_env(DrawerButtonPlayroomEnv3D, d(**params, ego_imgs=True, img_width=16, img_height=12, render_size=16), steps=10)
 
 
 @needs_pybullet
@@ -142,8 +132,10 @@ def test_the_drawer_is_pulled_by_its_handle_and_carries_what_is_in_it():
     run(env, act(x + 0.03, y, 0.25, gripper=255), 12)
     run(env, act(x + 0.03, y, z, gripper=255), 5)
     rows = [run(env, act(x + 0.03 - way, y, z, gripper=255), 1) for way in np.arange(0.02, 0.22, 0.02)]
-    seen = rows[-1]
-    assert any(row["drawer/contact"] for row in rows) and not any(row["cabinet/contact"] for row in rows)
+    assert not any(row["cabinet/contact"] for row in rows)
+    # On and on, against the end of its way.
+    seen = run(env, act(x - 0.2, y, z, gripper=255), 3)
+    assert seen["drawer/contact"] == 1
     assert env.is_success() and seen["drawer/closed"] == 0 and seen["drawer/joint_position_normalized"] > 0.95
     assert seen["drawer/handle_position"][0] == pytest.approx(x - 0.194, abs=2e-3)
     # The block went with it, by friction, but for what it slid when the drawer stopped.

@@ -8,7 +8,7 @@ from playing import assert_same_rows
 
 from muse.envs.bullet_envs.block3d.desk import DOOR_OPEN, DRAWER_IN
 from muse.envs.bullet_envs.block3d.playroom_env_3d import DrawerButtonPlayroomEnv3D, DrawerPlayroomEnv3D
-from muse.envs.env import default_env_params, make, make_env_spec
+from muse.envs.env import EnvError, default_env_params, make, make_env_spec
 from muse.testing import check_env
 from muse.utils.attrdicts import flatten
 
@@ -219,3 +219,28 @@ def test_an_episode_begins_again_from_what_was_recorded_and_a_state_is_restored(
     more = walk(env, 10, seed=1)
     other.set_state(state)
     assert_same_rows(more, walk(other, 10, seed=1))
+
+
+@needs_pybullet
+def test_a_playroom_without_blocks():
+    env = patient(num_blocks=0)
+    assert not [name for name in first_row(env, seed=0) if name.startswith("objects/")]
+    run(env, act(*AWAY), 1)
+
+
+@pytest.mark.parametrize(
+    ("params", "presets", "message"),
+    [
+        (d(task="block_in_drawer", num_blocks=0), None, "task 'block_in_drawer': num_blocks=0; expected blocks on the table"),
+        (
+            d(task="block_in_drawer", object_start_in_drawer=True),
+            None,
+            "object_start_in_drawer=True; expected blocks on the table",
+        ),
+        (d(), d(drawer=d(joint_position=np.array([0.2]))), "'drawer/joint_position': 0.2; expected from 0 to 0.194"),
+        (d(), d(cabinet=d(joint_position=np.array([-0.1]))), "'cabinet/joint_position': -0.1; expected from 0 to 1.4708"),
+    ],
+)
+def test_what_makes_no_playroom(params, presets, message):
+    with pytest.raises(EnvError, match=message):
+        make(DrawerPlayroomEnv3D, params).reset(presets, seed=0)

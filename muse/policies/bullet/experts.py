@@ -129,17 +129,12 @@ class GraspExpert(BulletExpert):
 
     def get_legs(self) -> Sequence[Leg]:
         """Above the thing, down, close, and what follows."""
-        return (
-            Leg(lambda seen, progress: self.grasp(seen, seen.place[2] + 0.1), within=0.015, turn_within=self.askew),
-            Leg(
-                lambda seen, progress: self.grasp(seen, self._depth(seen), speed=0.6),
-                within=0.006,
-                turn_within=self.askew,
-                most=25,
-            ),
-            Leg(self._close, within=1.0, turn_within=9.0, least=_CLOSING, is_delicate=True),
-            *self.follow(),
+        # A round thing is nearly as wide as the open hand, and falls over when it is pushed by it.
+        over = Leg(lambda seen, progress: self.grasp(seen, seen.place[2] + 0.1), 0.006 if self.round else 0.015, self.askew)
+        down = Leg(
+            lambda seen, progress: self.grasp(seen, self._depth(seen), 0.6), 0.006, self.askew, most=25, may_slip=not self.round
         )
+        return (over, down, Leg(self._close, 1.0, 9.0, least=_CLOSING, is_delicate=True), *self.follow())
 
     @abstractmethod
     def follow(self) -> Sequence[Leg]:

@@ -13,7 +13,7 @@ from muse.envs.bullet_envs.bullet import Bullet
 from muse.envs.bullet_envs.rotations import euler_from_matrix, matrix_from_euler, quaternion_from_euler
 from muse.envs.env import EnvError
 
-#: Red, green, blue, opacity, from 0 to 1.
+#: Red, green and blue from 0 to 1, and 1: what lets light through is drawn as if it did not.
 Colour = tuple[float, float, float, float]
 Vector = Sequence[float]
 #: Parts of a base or link; with more, pybullet writes where it must not.

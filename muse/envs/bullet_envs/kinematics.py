@@ -57,14 +57,16 @@ class Chain:
             frames, tip = self._frames(joints)
             error = np.concatenate([position - tip[:3, 3], turn_between(tip[:3, :3], rotation)])
             size = math.sqrt(error @ error)
-            if size < close_enough:
-                break
             if size > _REACH:
                 error *= _REACH / size
             jacobian = _jacobian(frames, tip[:3, 3])
             inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + _DAMPED)
             free = _POSTURE_GAIN * (posture - joints)
-            joints = np.clip(joints + inverse @ (error - jacobian @ free) + free, self.low, self.high)
+            joints = joints + inverse @ (error - jacobian @ free) + free
+            joints = np.minimum(np.maximum(joints, self.low), self.high)
+            # The next error would be about as large as this one's square.
+            if size * size < close_enough:
+                break
         return joints
 
     def _frames(self, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

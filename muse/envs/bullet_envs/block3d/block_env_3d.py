@@ -84,6 +84,11 @@ class BlockEnv3D(RobotBulletEnv):
             f"{self.name}.reset", "no room for goals", "fewer objects, larger object_start_bounds, or starts elsewhere"
         )
 
+    def draw_sizes(self, given: State) -> np.ndarray:
+        """Returns sizes `(n, 3)` [m]; what is to be tipped over is drawn no wider than high."""
+        sizes = super().draw_sizes(given)
+        return np.sort(sizes, axis=-1) if self._task.wants_tall and "objects/size" not in given else sizes
+
     def draw_places(self, reaches: np.ndarray) -> np.ndarray:
         """Returns where objects of these reaches `(n,)` [m] stand at the start, `(n, 3)` [m]."""
         low, high = table_range(self.object_start_bounds)

@@ -45,6 +45,9 @@ class Task(ABC):
     #: Leaf of the goal of one object.
     goal: ClassVar[tuple] = ("goals/position", (3,), INFINITE, np.float32, "m", "where the centre of mass is to be, world frame")
 
+    #: Whether drawn objects are no wider than high.
+    wants_tall: ClassVar[bool] = False
+
     def __init__(self, tolerance: float, angle_tolerance: float) -> None:
         self.tolerance, self.angle_tolerance = tolerance, angle_tolerance
 
@@ -172,10 +175,12 @@ class Tip(Task):
     """Objects are to be tipped over, so that what was their top points in a direction."""
 
     goal = ("goals/direction", (2,), (-1, 1), np.float32, "", "where the top is to point, along x and y, of length 1")
+    # What is wide and low slides when it is pushed.
+    wants_tall = True
 
     def draw_goals(self, rng: np.random.Generator, start: State, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
-        """Draws for each object one of the four sides to which it falls."""
-        turn = start["objects/orientation_eul"][:, 2] + _QUARTER * rng.integers(4, size=len(start["objects/position"]))
+        """Draws for each object a side to which it falls, but not its front, where a mug has its handle."""
+        turn = start["objects/orientation_eul"][:, 2] + _QUARTER * rng.integers(1, 4, size=len(start["objects/position"]))
         return np.stack([np.cos(turn), np.sin(turn)], axis=-1)
 
     def are_done(self, state: State, goals: np.ndarray) -> np.ndarray:
@@ -196,7 +201,9 @@ class Tip(Task):
             along = abs(math.cos(math.atan2(y, x) - euler[2]))
             width = size[0] if along > 0.5 else size[1]
             way = (width + size[2]) / 2
-            scene.draw_only(outline(pieces, GOAL), (place[0] + way * x, place[1] + way * y, width / 2), euler_from_matrix(lying))
+            scene.draw_only(
+                outline(pieces, GOAL), (place[0] + way * x, place[1] + way * y, width / 2), euler_from_matrix(lying).tolist()
+            )
 
 
 class Rotate(Task):

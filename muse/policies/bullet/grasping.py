@@ -35,6 +35,8 @@ class GraspExpert(BulletExpert):
 
     #: How much the hand may be turned away from a thing's sides that it grasps [rad].
     askew = 0.1
+    #: Whether a thing that was pushed over is lost for the task.
+    has_to_stand = False
 
     def get_legs(self) -> Sequence[Leg]:
         """Above the thing, down, close, and what follows."""
@@ -165,10 +167,11 @@ class RotateExpert(GraspExpert):
     """Grasps a thing and turns it about the vertical where it stands."""
 
     goal_name, goal_shape = "goals/yaw", ()
+    has_to_stand = True
 
     def follow(self) -> Sequence[Leg]:
         """Turn, open."""
-        turn = Leg(self._turn, within=0.02, turn_within=0.08, keeps=self.is_held)
+        turn = Leg(self._turn, within=0.02, turn_within=0.08, keeps=self.is_held, may_slip=False)
         return (turn, *self.let_go())
 
     def grasp_yaw(self, seen: Seen) -> float:

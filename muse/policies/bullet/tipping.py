@@ -26,6 +26,7 @@ class TipExpert(GraspExpert):
     #: Height at which the arm can lean to either side, and how near to its base it cannot [m].
     up, near = 0.22, 0.45
     askew = 0.12
+    has_to_stand = True
 
     def follow(self) -> Sequence[Leg]:
         """Up, over, down, open."""

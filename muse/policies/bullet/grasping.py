@@ -41,10 +41,9 @@ class GraspExpert(BulletExpert):
     def get_legs(self) -> Sequence[Leg]:
         """Above the thing, down, close, and what follows."""
         # A round thing is nearly as wide as the open hand, and falls over when it is pushed by it.
+        may_slip = not (self.round or self.has_to_stand)
         over = Leg(lambda seen, progress: self.grasp(seen, seen.place[2] + 0.1), 0.006 if self.round else 0.015, self.askew)
-        down = Leg(
-            lambda seen, progress: self.grasp(seen, self._depth(seen), 0.6), 0.006, self.askew, most=25, may_slip=not self.round
-        )
+        down = Leg(lambda seen, progress: self.grasp(seen, self._depth(seen), 0.6), 0.006, self.askew, most=25, may_slip=may_slip)
         return (over, down, Leg(self._close, 1.0, 9.0, least=_CLOSING, is_delicate=True), *self.follow())
 
     @abstractmethod

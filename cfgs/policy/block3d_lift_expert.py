@@ -2,7 +2,7 @@
 
 from attrdict import AttrDict as d
 
-from muse.policies.bullet.experts import LiftExpert
+from muse.policies.bullet.grasping import LiftExpert
 
 export = d(
     cls=LiftExpert,

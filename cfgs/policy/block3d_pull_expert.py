@@ -2,7 +2,7 @@
 
 from attrdict import AttrDict as d
 
-from muse.policies.bullet.experts import PullExpert
+from muse.policies.bullet.pushing import PullExpert
 
 export = d(
     cls=PullExpert,

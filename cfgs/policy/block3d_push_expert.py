@@ -2,7 +2,7 @@
 
 from attrdict import AttrDict as d
 
-from muse.policies.bullet.experts import PushExpert
+from muse.policies.bullet.pushing import PushExpert
 
 export = d(
     cls=PushExpert,

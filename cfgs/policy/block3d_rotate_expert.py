@@ -2,7 +2,7 @@
 
 from attrdict import AttrDict as d
 
-from muse.policies.bullet.experts import RotateExpert
+from muse.policies.bullet.grasping import RotateExpert
 
 export = d(
     cls=RotateExpert,

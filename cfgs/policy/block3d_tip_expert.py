@@ -2,7 +2,7 @@
 
 from attrdict import AttrDict as d
 
-from muse.policies.bullet.experts import TipExpert
+from muse.policies.bullet.tipping import TipExpert
 
 export = d(
     cls=TipExpert,

@@ -2,12 +2,12 @@
 
 from attrdict import AttrDict as d
 
-from muse.policies.bullet.experts import LiftExpert
+from muse.policies.bullet.grasping import LiftExpert
 
 export = d(
     cls=LiftExpert,
-    action_noise_std=0.1,
+    action_noise_std=0.05,
     slip_probability=0.03,
-    slip_size=0.7,
+    slip_size=0.4,
     round=True,
 )

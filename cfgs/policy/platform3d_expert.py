@@ -2,7 +2,7 @@
 
 from attrdict import AttrDict as d
 
-from muse.policies.bullet.experts import PlaceExpert
+from muse.policies.bullet.grasping import PlaceExpert
 
 export = d(
     cls=PlaceExpert,

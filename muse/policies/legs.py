@@ -28,6 +28,7 @@ class Leg(NamedTuple):
         moves_on: Whether it is gone on from after `most` steps instead.
         keeps: What has to stay so, from what is seen: the thing is held. Where it is not, the skill begins anew.
         is_delicate: Whether the leg is not to be disturbed by noise.
+        may_slip: Whether the hand can recover from a slip there.
     """
 
     to: Callable[[Any, Progress], Waypoint]
@@ -39,6 +40,7 @@ class Leg(NamedTuple):
     moves_on: bool = False
     keeps: Callable[[Any], bool] | None = None
     is_delicate: bool = False
+    may_slip: bool = True
 
 
 class LegPolicy(WaypointPolicy, ABC):
@@ -94,6 +96,10 @@ class LegPolicy(WaypointPolicy, ABC):
     def is_delicate(self, seen: Any, progress: Progress) -> bool:
         """See `WaypointPolicy.is_delicate`."""
         return self.legs[progress.phase].is_delicate
+
+    def may_slip(self, seen: Any, progress: Progress) -> bool:
+        """See `WaypointPolicy.may_slip`."""
+        return self.legs[progress.phase].may_slip
 
     def is_terminated(self, model: Model | None, obs: Batch, goal: Batch) -> np.ndarray:
         """See `Policy.is_terminated`: also rows that have gone through the skill, with `ends_when_done`."""

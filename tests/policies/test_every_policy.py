@@ -16,7 +16,7 @@ from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.policies.basic_policy import BasicPolicy
 from muse.policies.bc.gcbc_policy import GCBCPolicy
-from muse.policies.bullet import experts as bullet
+from muse.policies.bullet import grasping, pushing, tipping
 from muse.policies.controllers.classic_control import CartPoleExpert, PendulumExpert
 from muse.policies.controllers.pid import PIDPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
@@ -65,11 +65,11 @@ CASES = {
     "can_expert": (CanExpert, CAN, {}, False, None),
     "push_block_expert": (PushBlockExpert, PUSH, {"action_noise_std": 0.3}, False, None),
     "carry_block_expert": (CarryBlockExpert, CARRY, {}, False, None),
-    "bullet_push": (bullet.PushExpert, TABLE["push"], {"action_noise_std": 0.3, "slip_probability": 0.2}, False, None),
-    "bullet_place": (bullet.PlaceExpert, TABLE["push"], {"round": True, "ends_when_done": True}, False, None),
-    "bullet_lift": (bullet.LiftExpert, TABLE["rotate"], {"draws_goals": True, "timeout": 3}, False, None),
-    "bullet_rotate": (bullet.RotateExpert, TABLE["rotate"], {}, False, None),
-    "bullet_tip": (bullet.TipExpert, TABLE["tip"], {"action_noise_std": 0.1}, False, None),
+    "bullet_push": (pushing.PushExpert, TABLE["push"], {"action_noise_std": 0.3, "slip_probability": 0.2}, False, None),
+    "bullet_place": (grasping.PlaceExpert, TABLE["push"], {"round": True, "ends_when_done": True}, False, None),
+    "bullet_lift": (grasping.LiftExpert, TABLE["rotate"], {"draws_goals": True, "timeout": 3}, False, None),
+    "bullet_rotate": (grasping.RotateExpert, TABLE["rotate"], {}, False, None),
+    "bullet_tip": (tipping.TipExpert, TABLE["tip"], {"action_noise_std": 0.1}, False, None),
     "maze_expert": (MazeExpert, make_env_spec(NavigationBlockEnv2D), {}, False, None),
     "stack_blocks_expert": (StackBlockExpert, make_env_spec(StackBlockEnv2D), {}, False, None),
     "meta": (MetaPolicy, MetaPolicy(d(SKILLS, policies=["a", "b"]), POINT_MASS).env_spec, {**SKILLS, "policies": ["a", "b"]}, False, None),

@@ -6,6 +6,7 @@ from attrdict import AttrDict as d
 from needs import needs_pymunk
 
 from configs.helpers import load_base_config
+from muse.cli.main import main
 from muse.datasets.episode_writer import EpisodeWriter
 from muse.datasets.loading import read_file
 from muse.envs.env import make_env_spec
@@ -166,6 +167,14 @@ def test_play_is_collected_with_the_names_of_its_skills(recipe, tmp_path, file):
     for name in ("policy_type", "policy_name", "policy_switch"):
         np.testing.assert_array_equal(there.steps[name], np.concatenate([episode.inputs[name] for episode in episodes]))
     assert sum(episode.inputs["policy_switch"].sum() for episode in episodes) >= 6
+
+
+@needs_pymunk
+def test_random_actions_in_the_place_of_play_have_no_names(recipe, tmp_path):
+    line = f"collect --max_eps 1 --random_policy --save_file {tmp_path}/random.npz cfgs/collect/blocks_play.py %env_train --horizon 5"
+    assert main(line.split()) == 0
+    there = read_file(tmp_path / "random.npz")
+    assert there.num_rows == 5 and not any(name.startswith("policy_") for name in there.steps)
 
 
 @needs_pymunk

@@ -13,11 +13,12 @@ from muse.envs.bullet_envs.bodies import Part
 from muse.envs.bullet_envs.bullet import Bullet
 from muse.envs.bullet_envs.bullet_options import ARGUMENTS, check_options, read_limits, read_physics
 from muse.envs.bullet_envs.camera import View
-from muse.envs.bullet_envs.panda import FINGER_WIDTH, HOME, reach, read_chain
-from muse.envs.bullet_envs.robot_spec import ARM_LEAVES, JOINT_LIMITS, action_leaf, object_leaves
+from muse.envs.bullet_envs.panda import FINGER_WIDTH, HOME, read_chain
+from muse.envs.bullet_envs.presets import HAND, reach_start, read_given
+from muse.envs.bullet_envs.robot_spec import make_group
 from muse.envs.bullet_envs.scene import Scene
 from muse.envs.bullet_envs.table import add_table
-from muse.envs.checks import check_running, read_action, read_presets
+from muse.envs.checks import check_running, read_action
 from muse.envs.env import Env, EnvError, default_env_params
 from muse.envs.window import Window
 from muse.specs import EnvSpec
@@ -28,7 +29,6 @@ from muse.utils.seeding import make_generator
 State = dict[str, np.ndarray]
 #: Starts that are drawn before one without overlaps must have come.
 _ATTEMPTS = 20
-_HAND = ("ee_position", "ee_orientation_eul")
 
 
 class RobotBulletEnv(Env, ABC):
@@ -46,8 +46,8 @@ class RobotBulletEnv(Env, ABC):
     `objects/contact`), those of the task, and on request `image` and `ego_image`. The params `objects/size`, `objects/mass` and
     those of the task stay the same for an episode.
 
-    The reward is 1 in a state that solves the task and 0 in any other; with `use_dense_reward`, minus the way that is left [m].
-    An episode starts at rest, from numbers that float32 holds: its first observation and params, given as presets, begin it
+    The reward is 1 in a state that solves the task and 0 in any other; with `use_dense_reward`, minus what is
+    left to be done: a way [m], or a turn [rad]. An episode starts at rest, from numbers that float32 holds: its first observation and params, given as presets, begin it
     again to the bit.
 
     Presets: `joint_positions`, or `ee_position` and `ee_orientation_eul`; `objects/position`, `objects/orientation_eul`,
@@ -154,34 +154,8 @@ class RobotBulletEnv(Env, ABC):
     @classmethod
     def get_default_env_spec_params(cls, params: Mapping[str, Any]) -> AttrDict:
         """Returns the spec's group."""
-        task_observations, task_params = cls.get_task_leaves(params)
-        objects, object_params = object_leaves(params["num_blocks"])
-        size = (params["img_height"], params["img_width"], 3)
-        pictures = [name for name, wanted in (("image", "imgs"), ("ego_image", "ego_imgs")) if params[wanted]]
-        observed = [
-            *ARM_LEAVES,
-            *objects,
-            *cls.get_extra_leaves(params),
-            *task_observations,
-            *((name, size, (0, 255), np.uint8) for name in pictures),
-        ]
-        kept = [*object_params, *task_params]
-        dt = params["time_step"] * params["skip_n_frames_every_step"]
         limits = read_limits(params, cls.hand_low, cls.hand_high)
-        return AttrDict(
-            cls=EnvSpec,
-            names_shapes_limits_dtypes=[
-                *observed,
-                *kept,
-                action_leaf(params["control_mode"], limits, dt),
-                ("reward", (1,), (-np.inf, 0) if params["use_dense_reward"] else (0, 1), np.float32),
-                ("truncated", (1,), (0, 1), bool),
-            ],
-            observation_names=[leaf[0] for leaf in observed],
-            output_observation_names=["reward", "truncated"],
-            action_names=["action"],
-            param_names=[leaf[0] for leaf in kept],
-        )
+        return make_group(params, cls.get_task_leaves(params), cls.get_extra_leaves(params), limits)
 
     @classmethod
     def get_cosmetic_params(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -201,7 +175,7 @@ class RobotBulletEnv(Env, ABC):
         Raises:
             EnvError: For an unknown preset, one of the wrong shape, out of reach or inside something else, or without room.
         """
-        given = self._read_presets(presets)
+        given = read_given(presets, self._start_names, self.env_spec, f"{self.name}.reset")
         if seed is not None:
             self.rng = make_generator(seed, "env")
         overlap = ""
@@ -293,27 +267,20 @@ class RobotBulletEnv(Env, ABC):
 
     def _draw_joints(self, given: State) -> np.ndarray:
         if "joint_positions" in given:
-            joints = given["joint_positions"]
-            low, high = [*JOINT_LIMITS[0], 0.0, 0.0], [*JOINT_LIMITS[1], FINGER_WIDTH, FINGER_WIDTH]
-            if not np.array_equal(joints, np.clip(joints, np.float32(low), np.float32(high))):
-                raise EnvError(f"{self.name}.reset: 'joint_positions'", f"{joints.tolist()}", f"within {low} and {high}")
-            return joints
+            return given["joint_positions"]
         arm = np.array(HOME)
-        if any(name in given for name in _HAND) or self.do_random_ee_position:
+        if self.do_random_ee_position or any(name in given for name in HAND):
             self._server()
-            low, high = np.array(self.hand_low), np.array(self.hand_high)
-            # Where the box of the hand is wide, some of it is out of reach.
-            for _ in range(1 if "ee_position" in given else _ATTEMPTS):
-                # Above anything that lies on the table.
-                drawn = self.rng.uniform([low[0], low[1], 0.15], [high[0], high[1], 0.3])
-                place, turn = given.get("ee_position", drawn), given.get("ee_orientation_eul", np.zeros(3))
-                arm = reach(self._chain, place, turn)
-                if np.abs(self._chain.pose(arm)[0] - place).max() <= 1e-4:
+            # Above anything that lies on the table.
+            low, high = (*self.hand_low[:2], 0.15), (*self.hand_high[:2], 0.3)
+            for attempt in range(_ATTEMPTS):
+                try:
+                    arm = reach_start(self._chain, given, self.rng.uniform(low, high), f"{self.name}.reset: presets")
                     break
-            else:
-                raise EnvError(
-                    f"{self.name}.reset: presets", f"the hand does not reach {place.tolist()}", "a pose above the table"
-                )
+                except EnvError:
+                    # Where the box of the hand is wide, some of what is drawn is out of reach.
+                    if "ee_position" in given or attempt == _ATTEMPTS - 1:
+                        raise
         return np.append(arm, [FINGER_WIDTH] * 2)
 
     def _build(self) -> None:
@@ -360,23 +327,6 @@ class RobotBulletEnv(Env, ABC):
     def _running_scene(self) -> Scene:
         assert self._scene is not None, "an episode has begun"
         return self._scene
-
-    def _read_presets(self, presets: Mapping[str, Any] | None) -> State:
-        where = f"{self.name}.reset"
-        given = {}
-        for name, value in read_presets(presets, [*self._start_names, *_HAND], where).items():
-            leaf, array = self.env_spec.leaf(name), np.asarray(value)
-            if array.shape != leaf.shape:
-                raise EnvError(f"{where}: '{name}'", f"shape {array.shape}", f"shape {leaf.shape}")
-            array = array.astype(leaf.dtype)
-            low, high = leaf.low.astype(leaf.dtype), leaf.high.astype(leaf.dtype)
-            if not (np.isfinite(array).all() and np.all((array >= low) & (array <= high))):
-                limits = f"finite, within [{leaf.low.min():g}, {leaf.high.max():g}]"
-                raise EnvError(f"{where}: '{name}'", f"{array.tolist()}", limits)
-            given[name] = array
-        if "joint_positions" in given and any(name in given for name in _HAND):
-            raise EnvError(f"{where}: presets", "'joint_positions' and a pose of the hand", "one of the two")
-        return given
 
     def _show(self) -> None:
         if self.render_window and (picture := self.render()) is not None:

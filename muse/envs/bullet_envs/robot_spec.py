@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from attrdict import AttrDict
 
 from muse.envs.bullet_envs.panda import ARM_JOINTS, CLOSED, Limits
+from muse.specs import EnvSpec
 
 INFINITE = (-np.inf, np.inf)
 #: Limits of the joints of the arm [rad].
@@ -62,3 +67,35 @@ def action_leaf(mode: str, limits: Limits, dt: float) -> tuple:
         meaning = "positions of the arm's joints [rad], gripper from 0, open, to 255, closed"
         assert len(low) == ARM_JOINTS
     return ("action", (len(low) + 1,), ([*low, 0.0], [*high, CLOSED]), np.float32, "", meaning)
+
+
+def make_group(
+    params: Mapping[str, Any], task_leaves: tuple[list[tuple], list[tuple]], extra_leaves: list[tuple], limits: Limits
+) -> AttrDict:
+    """Returns the group of the spec of a world.
+
+    Args:
+        params: Options, defaults filled in.
+        task_leaves: Observations and params of its task.
+        extra_leaves: Further observations.
+        limits: How the arm may move.
+    """
+    objects, object_params = object_leaves(params["num_blocks"])
+    size = (params["img_height"], params["img_width"], 3)
+    pictures = [name for name, wanted in (("image", "imgs"), ("ego_image", "ego_imgs")) if params[wanted]]
+    observed = [*ARM_LEAVES, *objects, *extra_leaves, *task_leaves[0], *((name, size, (0, 255), np.uint8) for name in pictures)]
+    kept = [*object_params, *task_leaves[1]]
+    return AttrDict(
+        cls=EnvSpec,
+        names_shapes_limits_dtypes=[
+            *observed,
+            *kept,
+            action_leaf(params["control_mode"], limits, params["time_step"] * params["skip_n_frames_every_step"]),
+            ("reward", (1,), (-np.inf, 0) if params["use_dense_reward"] else (0, 1), np.float32),
+            ("truncated", (1,), (0, 1), bool),
+        ],
+        observation_names=[leaf[0] for leaf in observed],
+        output_observation_names=["reward", "truncated"],
+        action_names=["action"],
+        param_names=[leaf[0] for leaf in kept],
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from muse.policies.row_policy import check_reads
 from muse.policies.waypoints import multiply, pointing_down, yaw_of_hand
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument, resolve_arguments
+from muse.utils.angles import wrap
 from muse.utils.attrdicts import Batch
 from muse.utils.rotations import matrix_from_euler, quaternion_from_euler
 
@@ -20,6 +22,12 @@ from muse.utils.rotations import matrix_from_euler, quaternion_from_euler
 OPEN, CLOSED = 0.0, 255.0
 #: Way between the fingers of the open gripper [m].
 WIDEST = 0.08
+#: Height at which the hand passes over things, and least height of the hand over the table [m].
+ABOVE, LOWEST = 0.13, 0.013
+#: Largest turn of the hand about the vertical either way, a little less than the arm's [rad].
+LARGEST_TURN = math.pi / 2 - 0.03
+#: Way to goals that are drawn, and corners of the part of the table where they are [m].
+_WAYS, _LOW, _HIGH = (0.09, 0.2), np.array([0.35, -0.17]), np.array([0.61, 0.17])
 
 
 class Seen(NamedTuple):
@@ -59,6 +67,23 @@ class Seen(NamedTuple):
     def height(self) -> float:
         """Of the thing as it lies [m]."""
         return float(self.size[self.upright])
+
+    @property
+    def thing_yaw(self) -> float:
+        """Turn about the vertical of the thing's x axis, or of its y axis where x stands upright [rad]."""
+        axis = 1 if self.upright == 0 else 0
+        return math.atan2(self.turn[1, axis], self.turn[0, axis])
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the thing is not at the hand."""
+        return bool(np.linalg.norm(self.place - self.hand) > 0.06)
+
+    def yaw_across(self, direction: np.ndarray) -> float:
+        """Returns the turn of a hand whose fingers are side by side across a level direction `(2,)` [rad]."""
+        yaw = float(wrap(math.atan2(direction[1], direction[0]), math.pi))
+        # Where both ends of the range are near, the one that the hand is at.
+        return yaw - math.copysign(math.pi, yaw) if abs(yaw) > LARGEST_TURN - 0.1 and yaw * self.yaw < 0 else yaw
 
     def reach_along(self, direction: np.ndarray) -> float:
         """Returns how far the thing's outline reaches from its middle along a level direction `(2,)` of length 1 [m]."""
@@ -183,3 +208,13 @@ class BulletExpert(BulletArm, ABC):
         if self.draws_goals:
             return np.zeros((len(values["objects/position"]), *self.goal_shape))
         return values[self.goal_name]
+
+
+def draw_place(seen: Seen, generator: np.random.Generator, is_good: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """Returns a place for the thing on the table `(3,)`, at its height."""
+    for _ in range(200):
+        place = generator.uniform(_LOW, _HIGH)
+        way = place - seen.place[:2]
+        if _WAYS[0] <= np.linalg.norm(way) <= _WAYS[1] and is_good(way):
+            return np.array([*place, seen.place[2]])
+    return seen.place.copy()

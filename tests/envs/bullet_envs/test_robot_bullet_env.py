@@ -1,5 +1,6 @@
 """What every world of bullet keeps, tried on the one of blocks."""
 
+import gc
 import subprocess
 import sys
 
@@ -257,6 +258,22 @@ def test_an_env_that_is_forgotten_or_closed_ends_its_server():
     assert pybullet.isConnected(physicsClientId=client)
     del env
     assert not pybullet.isConnected(physicsClientId=client)
+
+
+@needs_pybullet
+def test_resets_keep_no_memory():
+    def resident():
+        gc.collect()
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * 4096 / 2**20
+
+    env = make(BlockEnv3D)
+    sizes = []
+    for seed in range(120):
+        env.reset(seed=seed)
+        if seed in (20, 119):
+            sizes.append(resident())
+    assert sizes[1] - sizes[0] < 1
 
 
 @needs_pybullet

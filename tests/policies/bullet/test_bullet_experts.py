@@ -15,7 +15,9 @@ from muse.envs.bullet_envs.block3d.block_env_3d import BlockEnv3D
 from muse.envs.env import make, make_env_spec
 from muse.experiments.assemble import assemble
 from muse.policies.bullet.arm import Seen
-from muse.policies.bullet.experts import LiftExpert, PlaceExpert, PullExpert, PushExpert, RotateExpert, TipExpert
+from muse.policies.bullet.grasping import LiftExpert, PlaceExpert, RotateExpert
+from muse.policies.bullet.pushing import PullExpert, PushExpert
+from muse.policies.bullet.tipping import TipExpert
 from muse.policies.policy import PolicyError
 from muse.rollouts.loop import rollout, run_episodes
 from muse.utils.abstract import build

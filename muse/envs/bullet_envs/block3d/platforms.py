@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Platform:
     def distance(self, place: Sequence[float]) -> float:
         """Returns the level way from a place `(x, y)` to the platform [m], 0 above it."""
         away = [max(low - value, 0.0, value - high) for low, value, high in zip(self.low, place, self.high, strict=False)]
-        return float(np.hypot(*away))
+        return math.hypot(*away)
 
 
 def find_platforms(extent: float, height: float) -> list[Platform]:

@@ -201,7 +201,9 @@ class Tip(Task):
             along = abs(math.cos(math.atan2(y, x) - euler[2]))
             width = size[0] if along > 0.5 else size[1]
             way = (width + size[2]) / 2
-            scene.draw_only(outline(pieces, GOAL), (place[0] + way * x, place[1] + way * y, width / 2), euler_from_matrix(lying))
+            scene.draw_only(
+                outline(pieces, GOAL), (place[0] + way * x, place[1] + way * y, width / 2), euler_from_matrix(lying).tolist()
+            )
 
 
 class Rotate(Task):

@@ -132,7 +132,7 @@ def add_body(
     return body
 
 
-def outline(parts: Sequence[Part], colour: Colour, thickness: float = 0.003) -> list[Part]:
+def outline(parts: Sequence[Part], colour: Colour, thickness: float = 0.005) -> list[Part]:
     """Returns the edges of boxes, and the rims of cylinders, as parts that are only drawn: where something is to be."""
     return [edge for part in parts for edge in (_rims if part.kind == "cylinder" else _edges)(part, colour, thickness)]
 

@@ -36,7 +36,7 @@ _FINGER_LENGTH = 0.0536
 #: How far a command may run ahead of a joint that is blocked: [rad] and [m].
 _LEASH = np.array([0.1] * ARM_JOINTS + [0.01] * 2)
 #: Steps of the solver, and error [m, rad] at which it stops, when the arm moves.
-_STEPS, _CLOSE = 3, 2e-5
+_STEPS, _CLOSE = 2, 2e-5
 
 
 @dataclass(frozen=True)

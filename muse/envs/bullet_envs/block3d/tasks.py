@@ -103,7 +103,7 @@ class Move(Task, ABC):
         """Draws a ring on the table, around where the object may be, and its middle."""
         for (x, y, _), size in zip(start["goals/position"], start["objects/size"], strict=True):
             radius = self.tolerance + float(np.hypot(size[0], size[1])) / 2
-            scene.draw_only([*ring(radius, GOAL, 0.004), Part((0.012, 0.012, 0.001), colour=GOAL)], (x, y, 0.001))
+            scene.draw_only([*ring(radius, GOAL, 0.008), Part((0.014, 0.014, 0.002), colour=GOAL)], (x, y, 0.001))
 
 
 class Push(Move):
@@ -154,7 +154,7 @@ class Put(Task, ABC):
     def draw(self, scene: Scene, start: State, parts: Parts) -> None:
         """Draws a ring below each goal."""
         for (x, y, z), size in zip(start["goals/position"], start["objects/size"], strict=True):
-            scene.draw_only(ring(0.032, GOAL, 0.004), (x, y, z - size[2] / 2 + 0.001))
+            scene.draw_only(ring(0.032, GOAL, 0.007), (x, y, z - size[2] / 2 + 0.001))
 
 
 class Place(Put):
@@ -229,7 +229,7 @@ class Rotate(Task):
         """Draws the outline of the object as it is to be turned, and a bar that points where its front is to be."""
         names = ("goals/yaw", "objects/position", "objects/size")
         for yaw, place, size, pieces in zip(*(start[name] for name in names), parts, strict=True):
-            bar = Part((0.04, 0.006, 0.003), (size[0] / 2 + 0.045, 0.0, -size[2] / 2), colour=GOAL)
+            bar = Part((0.04, 0.01, 0.004), (size[0] / 2 + 0.045, 0.0, -size[2] / 2), colour=GOAL)
             scene.draw_only([*outline(pieces, GOAL), bar], place, (0.0, 0.0, yaw))
 
 

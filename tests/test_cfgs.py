@@ -11,7 +11,9 @@ from muse.experiments.assemble import ROOT_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPERIMENTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "cfgs").glob("exp_*/**/*.py") if path.name != "__init__.py")
-PARTS = sorted(path for path in (ROOT / "cfgs").rglob("*.py") if path.name != "__init__.py" and "exp_" not in str(path.parent))
+COLLECTIONS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "cfgs/collect").glob("*.py") if path.name != "__init__.py")
+WHOLES = {ROOT / recipe for recipe in EXPERIMENTS + COLLECTIONS}
+PARTS = sorted(path for path in (ROOT / "cfgs").rglob("*.py") if path.name != "__init__.py" and path not in WHOLES)
 
 
 def test_there_are_recipes():
@@ -33,6 +35,14 @@ def test_an_option_of_each_group_reaches_its_value(recipe, monkeypatch):
     params, root = load_config(recipe, ["--seed", "7", "--batch_size", "8", "%trainer", "--max_steps", "11"], reads=ROOT_KEYS)
     assert params["seed"] == 7 and params["trainer"]["max_steps"] == 11 and params["dataset_train"]["batch_size"] == 8
     assert "s7" in root.get_exp_name()
+
+
+@pytest.mark.parametrize("recipe", COLLECTIONS)
+def test_a_recipe_that_collects_has_an_env_and_what_acts_in_it(recipe, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    params, root = load_config(recipe, ["%env_train", "--horizon", "17"], reads=ROOT_KEYS)
+    assert params["env_train"]["horizon"] == 17 and params["policy"]["cls"].uses_model is False
+    assert root.get_exp_name() == recipe.removeprefix("cfgs/").removesuffix(".py")
 
 
 @pytest.mark.parametrize("path", PARTS, ids=lambda p: str(p.relative_to(ROOT)))

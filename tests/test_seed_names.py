@@ -14,6 +14,8 @@ NAMES = [
     "muse.datasets.NpDataset",
     "muse.envs.env.make",
     "muse.envs.bullet_envs.block3d.block_env_3d.BlockEnv3D",
+    "muse.envs.bullet_envs.block3d.playroom_env_3d.DrawerButtonPlayroomEnv3D",
+    "muse.envs.bullet_envs.block3d.playroom_env_3d.DrawerPlayroomEnv3D",
     "muse.envs.pymunk.block_env_2d.BlockEnv2D",
     "muse.envs.robosuite.robosuite_env.RobosuiteEnv",
     "muse.envs.simple.gym.GymEnv",

@@ -87,6 +87,9 @@ def acting(args: argparse.Namespace, unknown: list[str]) -> Iterator[Acting]:
         ExperimentError: When the recipe lacks an environment, a policy, a model or weights for it.
     """
     params, root, manager = load_config(args, unknown)
+    if args.random_policy:
+        # What the recipe's own policy would write besides actions is not asked for.
+        params = AttrDict({**params, "policy": None})
     group = params.get("policy")
     uses_model = not args.random_policy and getattr(getattr(group, "cls", None), "uses_model", True)
     experiment = assemble(

@@ -210,11 +210,11 @@ def make_own_spec(params: Mapping[str, Any]) -> EnvSpec:
 
 
 def extend_spec(spec: EnvSpec, params: Mapping[str, Any]) -> EnvSpec:
-    """Returns `spec` with what the recipe's datasets make of their data, and with what its model adds to it."""
+    """Returns `spec` with what the recipe's datasets make of their data, and with what its model and its policy add to it."""
     spec = spec.extended(_dataset_leaves(spec, params))
-    model_group = params.get("model")
-    if is_group(model_group) and hasattr(model_group["cls"], "get_spec_leaves"):
-        spec = spec.extended(model_group["cls"].get_spec_leaves(model_group, spec))
+    for group in (params.get("model"), params.get("policy")):
+        if is_group(group) and hasattr(group["cls"], "get_spec_leaves"):
+            spec = spec.extended(group["cls"].get_spec_leaves(group, spec))
     return spec
 
 

@@ -228,7 +228,9 @@ class RolloutLoop:
         spec, lead = self.env.env_spec, self._active.shape
         spec.check(self._actor.goal, spec.goal_names, lead, "goal")
         spec.check(action, spec.action_names, lead, f"{type(self.policy).__name__}.get_action")
-        self._action_names = (*spec.action_names, *(name for name in action if name in spec and not spec.leaf(name).role))
+        specs = (spec, self.policy.env_spec)
+        made = [name for name in action if any(name in one and not one.leaf(name).role for one in specs)]
+        self._action_names = (*spec.action_names, *made)
         self._is_checked = True
 
     def _get_reward(self, reward: Reward, before: tuple[Flat, Flat, Flat], done: np.ndarray) -> np.ndarray:

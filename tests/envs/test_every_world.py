@@ -17,7 +17,8 @@ from muse.utils.attrdicts import flatten
 PYMUNK = ("push_block", "carry_block", "maze", "bottlenecks", "stack_blocks", "arrange_blocks", "slider", "push_t")
 BULLET = (
     "block3d_push", "block3d_pull", "block3d_lift", "block3d_place", "block3d_tip", "block3d_rotate", "mug3d_lift", "mug3d_place",
-    "mug3d_rotate", "platform3d_onto", "platform3d_off", "platform_mug3d_onto",
+    "mug3d_rotate", "platform3d_onto", "platform3d_off", "platform_mug3d_onto", "playroom_open_drawer", "playroom_close_cabinet",
+    "playroom_block_in_drawer", "playroom_press_button",
 )  # fmt: skip
 #: Options under which actions are noisy, where a world has them.
 NOISE = {world: {"action_noise_prob": 0.3} for world in PYMUNK}

@@ -6,6 +6,7 @@ from attrdict import AttrDict as d
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muse.envs.bullet_envs.block3d.block_env_3d import BlockEnv3D
 from muse.envs.env import make, make_env_spec
 from muse.envs.pymunk.maze_navigation_envs import NavigationBlockEnv2D
 from muse.envs.pymunk.push_block_env_2d import PushBlockEnv2D
@@ -15,11 +16,13 @@ from muse.envs.simple.gym_env import GymEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.policies.basic_policy import BasicPolicy
 from muse.policies.bc.gcbc_policy import GCBCPolicy
+from muse.policies.bullet import grasping, pushing, tipping
 from muse.policies.controllers.classic_control import CartPoleExpert, PendulumExpert
 from muse.policies.controllers.pid import PIDPolicy
 from muse.policies.controllers.point_mass import PointMassExpert
 from muse.policies.goal_policies import ConstantGoalPolicy, EpisodeGoalPolicy
 from muse.policies.memory_policy import MemoryPolicy
+from muse.policies.meta_policy import MetaPolicy
 from muse.policies.pymunk.maze_expert import MazeExpert
 from muse.policies.pymunk.push_block import CarryBlockExpert, PushBlockExpert
 from muse.policies.pymunk.stack_block import StackBlockExpert
@@ -34,7 +37,10 @@ POINT_MASS = make_env_spec(PointMassEnv, d(num_obstacles=3))
 CARTPOLE = make_env_spec(GymEnv, d(env_type="CartPole-v1"))
 SQUARE, LIFT, CAN = (make_env_spec(RobosuiteEnv, d(env_name=name)) for name in ("NutAssemblySquare", "Lift", "PickPlaceCan"))
 PUSH, CARRY = (make_env_spec(PushBlockEnv2D, d(use_goal_angles=turns)) for turns in (False, True))
+TABLE = {task: make_env_spec(BlockEnv3D, d(task=task, num_blocks=2)) for task in ("push", "rotate", "tip")}
 PENDULUM = make_env_spec(GymEnv, d(env_type="Pendulum-v1"))
+SKILLS = {"a": d(cls=PointMassExpert, action_noise_std=0.3, timeout=2), "b": d(cls=RandomPolicy, timeout=1)}
+PLAY = {"push": d(cls=PushBlockExpert, draws_goals=True), "carry": d(cls=CarryBlockExpert, draws_goals=True, timeout=2)}
 WITH_GOALS = POINT_MASS.extended([Leaf("goal/ego", (2,), 0, 1, np.float32, "m", "goal")])
 
 
@@ -59,8 +65,16 @@ CASES = {
     "can_expert": (CanExpert, CAN, {}, False, None),
     "push_block_expert": (PushBlockExpert, PUSH, {"action_noise_std": 0.3}, False, None),
     "carry_block_expert": (CarryBlockExpert, CARRY, {}, False, None),
+    "bullet_push": (pushing.PushExpert, TABLE["push"], {"action_noise_std": 0.3, "slip_probability": 0.2}, False, None),
+    "bullet_place": (grasping.PlaceExpert, TABLE["push"], {"round": True, "ends_when_done": True}, False, None),
+    "bullet_lift": (grasping.LiftExpert, TABLE["rotate"], {"draws_goals": True, "timeout": 3}, False, None),
+    "bullet_rotate": (grasping.RotateExpert, TABLE["rotate"], {}, False, None),
+    "bullet_tip": (tipping.TipExpert, TABLE["tip"], {"action_noise_std": 0.1}, False, None),
     "maze_expert": (MazeExpert, make_env_spec(NavigationBlockEnv2D), {}, False, None),
     "stack_blocks_expert": (StackBlockExpert, make_env_spec(StackBlockEnv2D), {}, False, None),
+    "meta": (MetaPolicy, MetaPolicy(d(SKILLS, policies=["a", "b"]), POINT_MASS).env_spec, {**SKILLS, "policies": ["a", "b"]}, False, None),
+    "play": (MetaPolicy, CARRY, {**PLAY, "policies": ["push", "carry"], "max_steps_per_policy": 3}, False, None),
+    "own_goals": (CarryBlockExpert, CARRY, {"draws_goals": True}, False, None),
     "replay": (ReplayPolicy, POINT_MASS, {"episode": an_episode()}, False, None),
     "constant_goal": (ConstantGoalPolicy, WITH_GOALS, {"goal": d(goal=d(ego=[0.1, 0.9]))}, True, None),
     "empty_goal": (ConstantGoalPolicy, WITH_GOALS, {}, True, None),
@@ -88,7 +102,9 @@ def test_a_policy_keeps_the_contract(name):
     rows=st.lists(st.integers(0, 3), min_size=1, max_size=5),
     resets=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(0, 2**31 - 1)), max_size=6),
 )
-@pytest.mark.parametrize("name", ["noisy_expert", "slipping_expert", "pid", "GCBCPolicy_recurrent_draws_sample", "random"])
+@pytest.mark.parametrize(
+    "name", ["noisy_expert", "slipping_expert", "meta", "pid", "GCBCPolicy_recurrent_draws_sample", "random"]
+)
 def test_rows_are_independent(name, rows, resets):
     """Any rows side by side, begun anew at any time, act as each of them would alone."""
     cls, spec, params, is_goal, model_params = CASES[name]

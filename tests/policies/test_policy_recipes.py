@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 from configs.helpers import load_base_config
+from muse.envs.bullet_envs.block3d.block_env_3d import BlockEnv3D
+from muse.envs.bullet_envs.block3d.mug_env_3d import MugEnv3D
+from muse.envs.bullet_envs.block3d.platform_block_env_3d import PlatformBlockEnv3D, PlatformMugEnv3D
+from muse.envs.bullet_envs.block3d.playroom_env_3d import DrawerButtonPlayroomEnv3D, DrawerPlayroomEnv3D
 from muse.envs.env import make_env_spec
 from muse.envs.pymunk.arrange_block_env_2d import ArrangeBlockEnv2D
 from muse.envs.pymunk.maze_navigation_envs import BottleneckNavigationBlockEnv2D, NavigationBlockEnv2D
@@ -35,8 +39,19 @@ SPECS = {
     "bottlenecks_expert": (BottleneckNavigationBlockEnv2D, {}),
     "stack_blocks_expert": (StackBlockEnv2D, {}),
     "arrange_blocks_expert": (ArrangeBlockEnv2D, {}),
+    "blocks_play": (PushBlockEnv2D, {"use_goal_angles": True}),
+    **{f"block3d_{task}_expert": (BlockEnv3D, {"task": task}) for task in ("push", "pull", "lift", "place", "tip", "rotate")},
+    **{f"mug3d_{task}_expert": (MugEnv3D, {"task": task}) for task in ("lift", "place", "rotate")},
+    "platform3d_expert": (PlatformBlockEnv3D, {}),
+    "platform_mug3d_expert": (PlatformMugEnv3D, {}),
+    "block3d_play": (BlockEnv3D, {}),
     "slider_expert": (SliderBlockEnv2D, {}),
     "push_t_expert": (PushTEnv2D, {}),
+    **{
+        f"playroom_{task}_expert": (DrawerPlayroomEnv3D, {"task": task})
+        for task in ("open_drawer", "close_drawer", "open_cabinet", "close_cabinet", "block_in_drawer")
+    },
+    "playroom_press_button_expert": (DrawerButtonPlayroomEnv3D, {}),
     "constant_goal": (FakeEnv, {}),
 }
 RECIPES = sorted(path.stem for path in (ROOT / "cfgs/policy").glob("*.py") if path.stem not in ("__init__", "gcbc"))

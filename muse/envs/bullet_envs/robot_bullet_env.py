@@ -273,7 +273,14 @@ class RobotBulletEnv(Env, ABC):
             self._server()
             # Above anything that lies on the table.
             low, high = (*self.hand_low[:2], 0.15), (*self.hand_high[:2], 0.3)
-            arm = reach_start(self._chain, given, self.rng.uniform(low, high), f"{self.name}.reset: presets")
+            for attempt in range(_ATTEMPTS):
+                try:
+                    arm = reach_start(self._chain, given, self.rng.uniform(low, high), f"{self.name}.reset: presets")
+                    break
+                except EnvError:
+                    # Where the box of the hand is wide, some of what is drawn is out of reach.
+                    if "ee_position" in given or attempt == _ATTEMPTS - 1:
+                        raise
         return np.append(arm, [FINGER_WIDTH] * 2)
 
     def _build(self) -> None:

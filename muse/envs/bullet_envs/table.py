@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from muse.envs.bullet_envs.bodies import Part, Surface
@@ -23,9 +25,9 @@ def table_range(part: float) -> tuple[np.ndarray, np.ndarray]:
     return np.array(CENTRE) - part * np.array(HALF), np.array(CENTRE) + part * np.array(HALF)
 
 
-def add_table(scene: Scene, friction: float) -> None:
+def add_table(scene: Scene, friction: float, centre: Sequence[float] = CENTRE, half: Sequence[float] = HALF) -> None:
     """Adds a table with a low wall along each edge, so that nothing is pushed off."""
-    (x, y), (height, thick) = HALF, WALL
+    (x, y), (height, thick) = half, WALL
     walls = [
         Part((2 * x + 2 * thick, thick, height + _THICKNESS), (0.0, side * (y + thick / 2), (height - _THICKNESS) / 2), colour=_DARK_WOOD)
         for side in (-1, 1)
@@ -39,5 +41,5 @@ def add_table(scene: Scene, friction: float) -> None:
         for b in (-1, 1)
     ]
     top = Part((2 * x, 2 * y, _THICKNESS), (0.0, 0.0, -_THICKNESS / 2), colour=_WOOD)
-    scene.add("the table", [top, *legs], (*CENTRE, 0.0), surface=Surface(friction))
-    scene.add("a wall of the table", walls, (*CENTRE, 0.0), surface=Surface(friction))
+    scene.add("the table", [top, *legs], (*centre, 0.0), surface=Surface(friction))
+    scene.add("a wall of the table", walls, (*centre, 0.0), surface=Surface(friction))

@@ -65,18 +65,23 @@ class BlockPolicy(RowPolicy, ABC):
 
     def get_action(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
         """See `Policy.get_action`. Uses no model."""
-        columns = {name: np.asarray(obs[name][:, -1], np.float64) for name in self.reads}
-        rows = self.count_rows(len(columns[self.reads[0]]))
-        if has(obs, "block_sizes"):
-            columns["block_sizes"] = np.asarray(obs["block_sizes"][:, -1], np.float64)
-        elif "block_positions" in columns:
-            columns["block_sizes"] = np.full(columns["block_positions"].shape, self.block_size)
-        actions = np.zeros((rows, 3))
-        for row in range(rows):
-            velocity, grab = self.act({name: value[row] for name, value in columns.items()})
+        seen_rows = self.see_rows(obs)
+        self.count_rows(len(seen_rows))
+        actions = np.zeros((len(seen_rows), 3))
+        for row, seen in enumerate(seen_rows):
+            velocity, grab = self.act(seen)
             # Slower along both axes, not along one alone: the way stays straight.
             actions[row, :2] = velocity / max(1.0, np.abs(velocity).max() / self.speed)
             actions[row, 2] = grab
         if self.action_noise_std > 0:
             actions[:, :2] += self.action_noise_std * self.speed * self.draw_normal(2)
         return self.finish({"action": actions})
+
+    def see_rows(self, obs: Batch) -> list[dict[str, np.ndarray]]:
+        """Returns what `act` is given of each of `B` rows, from an observation as `get_action` takes it."""
+        columns = {name: np.asarray(obs[name][:, -1], np.float64) for name in self.reads}
+        if has(obs, "block_sizes"):
+            columns["block_sizes"] = np.asarray(obs["block_sizes"][:, -1], np.float64)
+        elif "block_positions" in columns:
+            columns["block_sizes"] = np.full(columns["block_positions"].shape, self.block_size)
+        return [{name: value[row] for name, value in columns.items()} for row in range(len(columns[self.reads[0]]))]

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from muse.models.model import Model
 from muse.policies.pymunk.block_policy import HOLD, LET_GO, BlockPolicy
 from muse.policies.pymunk.planning import Box, gap_between, half_extents, next_waypoint
+from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.angles import wrap
+from muse.utils.attrdicts import Batch
 
 #: Free way that is kept from blocks that are passed, and in front of a block before it is touched [px].
 _MARGIN = 4.0
 _BEFORE = 8.0
 #: How far aside from the middle of a block the ego may push it [px].
 _ASIDE = 10.0
+#: Least way from a block to a goal that is drawn for it [px], and how often a goal is drawn anew that is in the way.
+_FAR, _DRAWS = 80.0, 100
 
 Seen = Mapping[str, np.ndarray]
 
@@ -28,21 +34,75 @@ class PushBlockExpert(BlockPolicy):
     behind a block, the ego stays on its axis until the block is there. Blocks are brought one after another, along a way on which no
     other one is before along one that is not clear: with two blocks, all but a few episodes succeed.
 
-    For `PushBlockEnv2D` without `use_goal_angles`, and `SliderBlockEnv2D`.
+    For `PushBlockEnv2D` without `use_goal_angles`, and `SliderBlockEnv2D`. As a skill of a `MetaPolicy`, with `draws_goals`, also with
+    `use_goal_angles`.
     """
 
     predefined_arguments = BlockPolicy.predefined_arguments + [
         Argument("close", type=float, default=7.0, help="way from its goal, along each axis, at which a block is left alone", unit="px"),
+        Argument("draws_goals", type=bool, default=False, help="bring a block to a goal drawn at the beginning, not to those observed, and end there"),
     ]  # fmt: skip
 
     close: float
+    draws_goals: bool
     reads = ("position", "block_positions", "block_angles", "goal_block_positions")
     env_name = "PushBlockEnv2D"
+
+    def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec, is_goal: bool = False) -> None:
+        super().__init__(params, env_spec, is_goal)
+        self._goals: list[dict[str, np.ndarray]] = []
+
+    def reset_policy(self, rows: np.ndarray | None = None, seeds: Sequence[int | None] | None = None) -> None:
+        """See `Policy.reset_policy`."""
+        begun = self.begun_rows(rows, seeds)
+        super().reset_policy(rows, seeds)
+        if len(self._goals) != len(begun):
+            self._goals = [{} for _ in begun]
+        for row in np.flatnonzero(begun).tolist():
+            self._goals[row] = {}
+
+    def see_rows(self, obs: Batch) -> list[dict[str, np.ndarray]]:
+        """See `BlockPolicy.see_rows`; with the goals of its own."""
+        rows = super().see_rows(obs)
+        if self.draws_goals and len(rows) == len(self._goals):
+            for row, seen in enumerate(rows):
+                self._goals[row] = self._goals[row] or self.draw_goals(seen, self.generator(row))
+                seen.update(self._goals[row])
+        return rows
+
+    def draw_goals(self, seen: Seen, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """Returns goals by name: a new one for one of the blocks, at a place for it, and for the others where they are."""
+        places = seen["block_positions"]
+        goals, i = places.copy(), int(generator.integers(len(places)))
+        radii = np.linalg.norm(seen["block_sizes"], axis=1) / 2
+        room = radii[i] + self.ego_size
+        others = np.arange(len(places)) != i
+        # None for a block that is as large as the world.
+        low, high = self.low + room, self.high - room
+        for _ in range(_DRAWS if np.all(low < high) else 0):
+            goal = generator.uniform(low, high)
+            free = np.linalg.norm(places - goal, axis=1) > np.where(others, radii + radii[i] + self.ego_size, _FAR)
+            if free.all():
+                goals[i] = goal
+                break
+        return {"goal_block_positions": goals}
+
+    def is_terminated(self, model: Model | None, obs: Batch, goal: Batch) -> np.ndarray:
+        """See `Policy.is_terminated`: also rows that have reached the goal that was drawn, with `draws_goals`."""
+        ended = super().is_terminated(model, obs, goal)
+        if not self.draws_goals:
+            return ended
+        return ended | np.array([not len(self.find_undone(seen)) for seen in self.see_rows(obs)], dtype=bool)
+
+    def find_undone(self, seen: Seen) -> np.ndarray:
+        """Returns the numbers of blocks that are to be brought to their goals."""
+        left = seen["goal_block_positions"] - seen["block_positions"]
+        return np.flatnonzero((np.abs(left) > self.close).any(axis=1))
 
     def act(self, seen: Seen) -> tuple[np.ndarray, float]:
         """See `BlockPolicy.act`."""
         ego, left = seen["position"], seen["goal_block_positions"] - seen["block_positions"]
-        undone = np.flatnonzero((np.abs(left) > self.close).any(axis=1))
+        undone = self.find_undone(seen)
         if not len(undone):
             return np.zeros(2), LET_GO
         ways = [(int(i), int(axis)) for i in undone for axis in np.argsort(-np.abs(left[i]))]
@@ -126,7 +186,7 @@ class CarryBlockExpert(PushBlockExpert):
             if np.linalg.norm(left[i]) < self.close / 2 or abs(turns[i]) > 2 * self.close_turn:
                 return np.zeros(2), LET_GO
             return self.gain * left[i], HOLD
-        undone = np.flatnonzero((np.linalg.norm(left, axis=1) > self.close) | (np.abs(turns) > self.close_turn))
+        undone = self.find_undone(seen)
         if not len(undone):
             return np.zeros(2), LET_GO
         i = int(undone[0])
@@ -137,6 +197,19 @@ class CarryBlockExpert(PushBlockExpert):
         if gap < self.reach:
             return np.zeros(2), HOLD
         return self._approach(seen, i, boxes), LET_GO
+
+    def find_undone(self, seen: Seen) -> np.ndarray:
+        """See `PushBlockExpert.find_undone`; a block that is held is not let go yet."""
+        ways = np.linalg.norm(seen["goal_block_positions"] - seen["block_positions"], axis=1)
+        is_held = seen["active_constraints"] > 0
+        return np.flatnonzero((ways > self.close) | (np.abs(self._turns(seen)) > self.close_turn) | is_held)
+
+    def draw_goals(self, seen: Seen, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """See `PushBlockExpert.draw_goals`; the block that is brought is turned, too."""
+        goals = super().draw_goals(seen, generator)
+        moved = (goals["goal_block_positions"] != seen["block_positions"]).any(axis=1)
+        turns = generator.uniform(-math.pi, math.pi, len(moved))
+        return {**goals, "goal_block_angles": np.where(moved, turns, seen["block_angles"])}
 
     def _approach(self, seen: Seen, i: int, boxes: Sequence[Box]) -> np.ndarray:
         """Goes before the nearest side, then straight on to the block."""

@@ -6,17 +6,8 @@ from abc import abstractmethod
 
 import numpy as np
 
-from muse.policies.robosuite.waypoint_policy import (
-    CLOSE,
-    OPEN,
-    Progress,
-    Seen,
-    Waypoint,
-    WaypointPolicy,
-    reachable_turn,
-    yaw_of,
-    yaw_of_hand,
-)
+from muse.policies.robosuite.waypoint_policy import CLOSE, OPEN, RobosuiteWaypointPolicy, Seen
+from muse.policies.waypoints import Progress, Waypoint, reachable_turn, yaw_of, yaw_of_hand
 from muse.utils.angles import wrap
 
 HOVER, DESCEND, GRASP, LIFT, CARRY, LOWER, RELEASE = range(7)
@@ -28,7 +19,7 @@ _DESCENT = 40
 _LOST = 0.04
 
 
-class PickExpert(WaypointPolicy):
+class PickExpert(RobosuiteWaypointPolicy):
     """Grasps a thing from above and lifts it; a thing that was lost is grasped again. A subclass says what, and what follows."""
 
     #: Heights of the hand above the thing and at it, and of the thing when it is free of the table [m], world frame.

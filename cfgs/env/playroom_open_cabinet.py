@@ -1,0 +1,7 @@
+"""A desk whose cabinet is to be opened."""
+
+from attrdict import AttrDict as d
+
+from muse.envs.bullet_envs.block3d.playroom_env_3d import DrawerPlayroomEnv3D
+
+export = d(cls=DrawerPlayroomEnv3D, task="open_cabinet")

@@ -1,0 +1,12 @@
+"""Demonstrates the task pull of BlockEnv3D, with slips and noise from which it recovers."""
+
+from attrdict import AttrDict as d
+
+from muse.policies.bullet.pushing import PullExpert
+
+export = d(
+    cls=PullExpert,
+    action_noise_std=0.1,
+    slip_probability=0.03,
+    slip_size=0.7,
+)

@@ -1,0 +1,13 @@
+"""Demonstrates the task rotate of MugEnv3D, with slips and noise from which it recovers."""
+
+from attrdict import AttrDict as d
+
+from muse.policies.bullet.grasping import RotateExpert
+
+export = d(
+    cls=RotateExpert,
+    action_noise_std=0.05,
+    slip_probability=0.03,
+    slip_size=0.4,
+    round=True,
+)

@@ -1,0 +1,10 @@
+"""Demonstrates open_drawer in a playroom, with noise from which it recovers."""
+
+from attrdict import AttrDict as d
+
+from muse.policies.bullet.playroom import OpenDrawerExpert
+
+export = d(
+    cls=OpenDrawerExpert,
+    action_noise_std=0.1,
+)

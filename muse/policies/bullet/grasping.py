@@ -43,7 +43,14 @@ class GraspExpert(BulletExpert):
         # A round thing is nearly as wide as the open hand, and falls over when it is pushed by it.
         may_slip = not (self.round or self.has_to_stand)
         over = Leg(lambda seen, progress: self.grasp(seen, seen.place[2] + 0.1), 0.006 if self.round else 0.015, self.askew)
-        down = Leg(lambda seen, progress: self.grasp(seen, self._depth(seen), 0.6), 0.006, self.askew, most=25, may_slip=may_slip)
+        down = Leg(
+            lambda seen, progress: self.grasp(seen, self._depth(seen), 0.6),
+            0.006,
+            self.askew,
+            most=25,
+            may_slip=may_slip,
+            is_delicate=self.round,
+        )
         return (over, down, Leg(self._close, 1.0, 9.0, least=_CLOSING, is_delicate=True), *self.follow())
 
     @abstractmethod
@@ -184,7 +191,9 @@ class RotateExpert(GraspExpert):
 
     def _turn(self, seen: Seen, progress: Progress) -> Waypoint:
         yaw = seen.yaw + self._left(seen)
-        return Waypoint(progress.since.hand, float(np.clip(yaw, -LARGEST_TURN, LARGEST_TURN)), CLOSED)
+        # A mug that is pressed onto the table while it is turned slips out of the fingers.
+        up = np.array([0.0, 0.0, 0.01 if self.round else 0.0])
+        return Waypoint(progress.since.hand + up, float(np.clip(yaw, -LARGEST_TURN, LARGEST_TURN)), CLOSED)
 
     def is_done(self, seen: Seen) -> bool:
         """See `BulletExpert.is_done`."""

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 WORLDS = {
     **{f"block3d_{task}": f"block3d_{task}_expert" for task in ("push", "pull", "lift", "place", "tip", "rotate")},
     **{f"mug3d_{task}": f"mug3d_{task}_expert" for task in ("lift", "place", "rotate")},
-    "platform3d_onto": "platform3d_expert", "platform3d_off": "platform3d_expert", "platform_mug3d_onto": "platform_mug3d_expert",
+    "platform3d_onto": "platform3d_onto_expert", "platform3d_off": "platform3d_off_expert", "platform_mug3d_onto": "platform_mug3d_onto_expert",
 }  # fmt: skip
 
 

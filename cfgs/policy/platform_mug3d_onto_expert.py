@@ -1,4 +1,4 @@
-"""Demonstrates the tasks onto and off of PlatformMugEnv3D, with slips and noise from which it recovers."""
+"""Demonstrates the task onto of PlatformMugEnv3D, with slips and noise from which it recovers."""
 
 from attrdict import AttrDict as d
 

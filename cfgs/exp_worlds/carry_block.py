@@ -13,13 +13,12 @@ from cfgs.env import carry_block
 export = exp_worlds.export & d(
     dataset="carry_block",
     env_train=carry_block.export & d(block_offsets=True),
-    # Velocities and angles that mean nothing left out, sizes put in.
+    # Without velocities, and angles that mean the same after half a turn.
     model=d(
         state_names=[
             "position",
             "block_positions",
             "active_constraints",
-            "block_sizes",
             "block_offsets",
             "block_axes",
             "goal_block_offsets",

@@ -88,15 +88,14 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
 
 def list_lines(worlds: Sequence[World], width: int) -> Iterator[str]:
     """Yields the table of all worlds for a terminal of `width` columns."""
-    head = ("world", "class", "steps", "extra", "expert", "")
+    head = ("world", "class", "steps", "extra", "")
     rows = [
         (
             world.name,
             world.cls.__name__,
             str(world.time_limit or ""),
-            "" if world.need is None else world.need.name + (", missing" if world.need.missing else ""),
-            "yes" if world.expert else "no",
-            world.summary,
+            "" if world.need is None else f"({world.need.name})" if world.need.missing else world.need.name,
+            world.summary if world.expert else f"{world.summary} (without an expert)",
         )
         for world in worlds
     ]

@@ -31,6 +31,7 @@ ARGUMENTS = [
     Argument("object_rotation_bounds", type=float, default=math.pi / 4, help="largest turn of a start about z, either way", unit="rad"),
     Argument("object_friction_coef", type=float, default=2.0, help="friction of objects; those of two bodies are multiplied"),
     Argument("table_friction_coef", type=float, default=0.4, help="friction of the table"),
+    Argument("object_offsets", type=bool, default=False, help="observe where objects are from the fingers, and goals from objects"),
     Argument("imgs", type=bool, default=False, help="observe 'image'"),
     Argument("ego_imgs", type=bool, default=False, help="observe 'ego_image', from the wrist"),
     Argument("img_width", type=int, default=84, help="width of observed pictures", unit="px"),

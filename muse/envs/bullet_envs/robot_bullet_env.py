@@ -43,12 +43,12 @@ class RobotBulletEnv(Env, ABC):
     Observations: the arm (`ee_position`, `ee_orientation_eul`, `ee_velocity`, `ee_angular_velocity`, `joint_positions`,
     `gripper_pos`, `gripper_tip_pos`, `finger_left_contact`, `finger_right_contact`, `wrist_ft`), the objects
     (`objects/position`, `objects/orientation_eul`, `objects/velocity`, `objects/angular_velocity`, `objects/aabb`,
-    `objects/contact`), those of the task, and on request `image` and `ego_image`. The params `objects/size`, `objects/mass` and
-    those of the task stay the same for an episode.
+    `objects/contact`), those of the task, and on request offsets, `image` and `ego_image`. The params `objects/size`,
+    `objects/mass` and those of the task stay the same for an episode.
 
-    The reward is 1 in a state that solves the task and 0 in any other; with `use_dense_reward`, minus what is
-    left to be done: a way [m], or a turn [rad]. An episode starts at rest, from numbers that float32 holds: its first observation and params, given as presets, begin it
-    again to the bit.
+    The reward is 1 in a state that solves the task and 0 in any other; with `use_dense_reward`, minus what is left to be done: a
+    way [m], or a turn [rad]. An episode starts at rest, from numbers that float32 holds: its first observation and params, given
+    as presets, begin it again to the bit.
 
     Presets: `joint_positions`, or `ee_position` and `ee_orientation_eul`; `objects/position`, `objects/orientation_eul`,
     `objects/size`, `objects/mass`, and the task's observations that stay the same.
@@ -56,7 +56,7 @@ class RobotBulletEnv(Env, ABC):
 
     predefined_arguments = ARGUMENTS
     fingerprint_packages = ("pybullet",)
-    cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "imgs", "ego_imgs", "render_size")
+    cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "object_offsets", "imgs", "ego_imgs", "render_size")
 
     #: Corners of the box in which the hand stays `(3,)` [m].
     hand_low: ClassVar[Sequence[float]] = (0.29, -0.24, 0.01)
@@ -317,6 +317,11 @@ class RobotBulletEnv(Env, ABC):
         observation = {name: value[None].astype(np.float32) for name, value in state.items()}
         for name, value in self._fixed.items():
             observation[name] = value.copy()
+        if "objects/offset" in self.env_spec.observation_names:
+            places = observation["objects/position"]
+            observation["objects/offset"] = places - observation["gripper_tip_pos"][:, None]
+            if "goals/position" in self._fixed:
+                observation["goals/offset"] = self._fixed["goals/position"] - places
         scene = self._running_scene()
         if self.imgs:
             observation["image"] = scene.draw(self.view, self.img_height, self.img_width)[None]

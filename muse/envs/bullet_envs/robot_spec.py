@@ -52,6 +52,14 @@ def object_leaves(count: int) -> tuple[list[tuple], list[tuple]]:
     return (observed, params) if n else ([], [])
 
 
+def offset_leaves(count: int, has_goals: bool) -> list[tuple]:
+    """Returns the leaves of offsets: of `count` objects from the fingers, and of their goals from them."""
+    leaves: list[tuple] = [("objects/offset", (count, 3), INFINITE, np.float32, "m", "from gripper_tip_pos to the object")]
+    if has_goals:
+        leaves.append(("goals/offset", (count, 3), INFINITE, np.float32, "m", "from the object to its goal"))
+    return leaves
+
+
 def action_leaf(mode: str, limits: Limits, dt: float) -> tuple:
     """Returns the leaf of the action of a control mode, for steps of `dt` [s]."""
     turns = [limits.tilt, limits.tilt, limits.yaw]
@@ -84,6 +92,8 @@ def make_group(
     size = (params["img_height"], params["img_width"], 3)
     pictures = [name for name, wanted in (("image", "imgs"), ("ego_image", "ego_imgs")) if params[wanted]]
     observed = [*ARM_LEAVES, *objects, *extra_leaves, *task_leaves[0], *((name, size, (0, 255), np.uint8) for name in pictures)]
+    if params["object_offsets"] and objects:
+        observed += offset_leaves(params["num_blocks"], "goals/position" in (leaf[0] for leaf in task_leaves[0]))
     kept = [*object_params, *task_leaves[1]]
     return AttrDict(
         cls=EnvSpec,

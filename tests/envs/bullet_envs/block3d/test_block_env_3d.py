@@ -114,3 +114,19 @@ def test_a_picture_shows_block_and_goal_where_they_are():
         x, y, _, w = lens @ eye @ [*place, 1]
         row, column = np.argwhere(mask).mean(axis=0)
         assert (column, row) == pytest.approx((100 * (1 + x / w), 100 * (1 - y / w)), abs=3)
+
+
+@needs_pybullet
+@pytest.mark.parametrize("task", ["push", "rotate"])
+def test_offsets_are_what_they_say(task):
+    env = make(BlockEnv3D, d(task=task, num_blocks=2, object_offsets=True))
+    obs, _ = env.reset(seed=0)
+    action = d(action=env.env_spec.leaf("action").low[None].astype(np.float32))
+    for seen in (obs, env.step(action)[0]):
+        places, tip = seen.objects.position[0], seen.gripper_tip_pos[0]
+        for i in range(2):
+            assert np.array_equal(seen.objects.offset[0, i], places[i] - tip)
+            if task == "push":
+                assert np.array_equal(seen.goals.offset[0, i], seen.goals.position[0, i] - places[i])
+    assert ("goals/offset" in env.env_spec) == (task == "push")
+    env.close()

@@ -4,6 +4,9 @@
 bullet's go through steps of a plan: `recurrent` has a memory. How well each does is in docs/worlds.md.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from attrdict import AttrDict as d
 
 from cfgs.dataset import np_seq
@@ -50,3 +53,17 @@ recurrent = common & d(
     model=bc_rnn.export & d(device=F("device"), action_decoder=d(hidden_size=128), normalize_states=True),
     trainer=d(max_steps=5000, rollout_train_env_every_n_steps=2500, save_every_n_steps=2500),
 )
+
+#: What policies of an arm see of it, of objects, and of goals that are places.
+HAND = ["ee_position", "ee_orientation_eul", "gripper_pos", "finger_left_contact", "finger_right_contact"]
+OBJECTS = ["objects/position", "objects/orientation_eul", "objects/contact", "objects/offset"]
+PLACES = ["goals/position", "goals/offset"]
+
+
+def of_arm(dataset: str, env: Mapping[str, Any], seen: Sequence[str]) -> d:
+    """Returns the recipe of a world of bullet: changes of the hand's pose are learned, from the hand and what else is `seen`."""
+    return recurrent & d(
+        dataset=dataset,
+        env_train=env & d(control_mode="delta_pose", object_offsets=True),
+        model=d(state_names=[*HAND, *seen]),
+    )

@@ -5,27 +5,7 @@
     python scripts/goal_train.py --no_wandb cfgs/exp_worlds/block3d_lift.py
 """
 
-from attrdict import AttrDict as d
-
 from cfgs import exp_worlds
 from cfgs.env import block3d_lift
 
-export = exp_worlds.recurrent & d(
-    dataset="block3d_lift",
-    env_train=block3d_lift.export & d(control_mode="delta_pose", object_offsets=True),
-    model=d(
-        state_names=[
-            "ee_position",
-            "ee_orientation_eul",
-            "gripper_pos",
-            "finger_left_contact",
-            "finger_right_contact",
-            "objects/position",
-            "objects/orientation_eul",
-            "objects/contact",
-            "objects/offset",
-            "goals/position",
-            "goals/offset",
-        ],
-    ),
-)
+export = exp_worlds.of_arm("block3d_lift", block3d_lift.export, [*exp_worlds.OBJECTS, *exp_worlds.PLACES])

@@ -5,26 +5,7 @@
     python scripts/goal_train.py --no_wandb cfgs/exp_worlds/mug3d_rotate.py
 """
 
-from attrdict import AttrDict as d
-
 from cfgs import exp_worlds
 from cfgs.env import mug3d_rotate
 
-export = exp_worlds.recurrent & d(
-    dataset="mug3d_rotate",
-    env_train=mug3d_rotate.export & d(control_mode="delta_pose", object_offsets=True),
-    model=d(
-        state_names=[
-            "ee_position",
-            "ee_orientation_eul",
-            "gripper_pos",
-            "finger_left_contact",
-            "finger_right_contact",
-            "objects/position",
-            "objects/orientation_eul",
-            "objects/contact",
-            "objects/offset",
-            "goals/yaw",
-        ],
-    ),
-)
+export = exp_worlds.of_arm("mug3d_rotate", mug3d_rotate.export, [*exp_worlds.OBJECTS, "goals/yaw"])

@@ -5,27 +5,7 @@
     python scripts/goal_train.py --no_wandb cfgs/exp_worlds/platform3d_onto.py
 """
 
-from attrdict import AttrDict as d
-
 from cfgs import exp_worlds
 from cfgs.env import platform3d_onto
 
-export = exp_worlds.recurrent & d(
-    dataset="platform3d_onto",
-    env_train=platform3d_onto.export & d(control_mode="delta_pose", object_offsets=True),
-    model=d(
-        state_names=[
-            "ee_position",
-            "ee_orientation_eul",
-            "gripper_pos",
-            "finger_left_contact",
-            "finger_right_contact",
-            "objects/position",
-            "objects/orientation_eul",
-            "objects/contact",
-            "objects/offset",
-            "goals/position",
-            "goals/offset",
-        ],
-    ),
-)
+export = exp_worlds.of_arm("platform3d_onto", platform3d_onto.export, [*exp_worlds.OBJECTS, *exp_worlds.PLACES])

@@ -5,27 +5,11 @@
     python scripts/goal_train.py --no_wandb cfgs/exp_worlds/playroom_block_in_drawer.py
 """
 
-from attrdict import AttrDict as d
-
 from cfgs import exp_worlds
 from cfgs.env import playroom_block_in_drawer
 
-export = exp_worlds.recurrent & d(
-    dataset="playroom_block_in_drawer",
-    env_train=playroom_block_in_drawer.export & d(control_mode="delta_pose", object_offsets=True),
-    model=d(
-        state_names=[
-            "ee_position",
-            "ee_orientation_eul",
-            "gripper_pos",
-            "finger_left_contact",
-            "finger_right_contact",
-            "drawer/joint_position",
-            "drawer/handle_position",
-            "objects/position",
-            "objects/orientation_eul",
-            "objects/contact",
-            "objects/offset",
-        ],
-    ),
+export = exp_worlds.of_arm(
+    "playroom_block_in_drawer",
+    playroom_block_in_drawer.export,
+    ["drawer/joint_position", "drawer/handle_position", *exp_worlds.OBJECTS],
 )

@@ -5,24 +5,11 @@
     python scripts/goal_train.py --no_wandb cfgs/exp_worlds/playroom_close_cabinet.py
 """
 
-from attrdict import AttrDict as d
-
 from cfgs import exp_worlds
 from cfgs.env import playroom_close_cabinet
 
-export = exp_worlds.recurrent & d(
-    dataset="playroom_close_cabinet",
-    env_train=playroom_close_cabinet.export & d(control_mode="delta_pose", object_offsets=True),
-    model=d(
-        state_names=[
-            "ee_position",
-            "ee_orientation_eul",
-            "gripper_pos",
-            "finger_left_contact",
-            "finger_right_contact",
-            "cabinet/joint_position",
-            "cabinet/handle_position",
-            "cabinet/handle_orientation_eul",
-        ],
-    ),
+export = exp_worlds.of_arm(
+    "playroom_close_cabinet",
+    playroom_close_cabinet.export,
+    ["cabinet/joint_position", "cabinet/handle_position", "cabinet/handle_orientation_eul"],
 )

@@ -5,24 +5,9 @@
     python scripts/goal_train.py --no_wandb cfgs/exp_worlds/playroom_press_button.py
 """
 
-from attrdict import AttrDict as d
-
 from cfgs import exp_worlds
 from cfgs.env import playroom_press_button
 
-export = exp_worlds.recurrent & d(
-    dataset="playroom_press_button",
-    env_train=playroom_press_button.export & d(control_mode="delta_pose", object_offsets=True),
-    model=d(
-        state_names=[
-            "ee_position",
-            "ee_orientation_eul",
-            "gripper_pos",
-            "finger_left_contact",
-            "finger_right_contact",
-            "buttons/position",
-            "buttons/joint_position",
-            "goals/button",
-        ],
-    ),
+export = exp_worlds.of_arm(
+    "playroom_press_button", playroom_press_button.export, ["buttons/position", "buttons/joint_position", "goals/button"]
 )

@@ -4,9 +4,7 @@
         cfgs/exp_hvs/square/bc_rnn_imgs.py %policy cfgs/policy/square_expert.py
     python scripts/goal_train.py --no_wandb cfgs/exp_hvs/square/bc_rnn_imgs.py
 
-It is meant for a GPU. At a small size, for a CPU:
-
-    python scripts/goal_train.py --no_wandb cfgs/exp_hvs/square/bc_rnn_imgs.py --device cpu %model %%image_encoder --trunk conv
+It is meant for a GPU; `bc_rnn_imgs_quick` is the same at the size of a CPU.
 """
 
 from attrdict import AttrDict as d

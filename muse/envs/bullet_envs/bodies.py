@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from muse.envs.bullet_envs.bullet import Bullet
-from muse.envs.bullet_envs.rotations import euler_from_matrix, matrix_from_euler, quaternion_from_euler
 from muse.envs.env import EnvError
+from muse.utils.rotations import euler_from_matrix, matrix_from_euler, quaternion_from_euler
 
 #: Red, green and blue from 0 to 1, and 1: what lets light through is drawn as if it did not.
 Colour = tuple[float, float, float, float]

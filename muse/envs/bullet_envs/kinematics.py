@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from muse.envs.bullet_envs.rotations import turn_between
+from muse.utils.rotations import turn_between
 
 #: What keeps steps small where the arm is stretched out.
 _DAMPED = 1e-5 * np.eye(6)

@@ -10,7 +10,7 @@ import numpy as np
 
 from muse.envs.bullet_envs.bullet import Bullet
 from muse.envs.bullet_envs.kinematics import Chain
-from muse.envs.bullet_envs.rotations import euler_from_matrix, matrix_from_euler, matrix_from_quaternion
+from muse.utils.rotations import euler_from_matrix, matrix_from_euler, matrix_from_quaternion
 
 #: Gripper action, and `gripper_pos`, of the closed gripper; 0 is open.
 CLOSED = 255.0

@@ -12,7 +12,7 @@ from muse.envs.bullet_envs.bullet import Bullet
 from muse.envs.bullet_envs.camera import View, draw
 from muse.envs.bullet_envs.kinematics import Chain
 from muse.envs.bullet_envs.panda import Limits, Panda, presses
-from muse.envs.bullet_envs.rotations import euler_from_quaternion, matrix_from_quaternion
+from muse.utils.rotations import euler_from_quaternion, matrix_from_quaternion
 
 #: Steps of bullet in a `time_step`.
 INNER_STEPS = 5

@@ -135,7 +135,7 @@ class BulletArm(LegPolicy, ABC):
 def read_hand(values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Returns place `(3,)`, quaternion `(4,)` (x, y, z, w) and Euler angles `(3,)` of the hand, and the gap between the fingers [m]."""
     euler = values["ee_orientation_eul"]
-    quat = multiply(quaternion_from_euler(euler), pointing_down(0.0))
+    quat = multiply(np.array(quaternion_from_euler(euler)), pointing_down(0.0))
     return values["ee_position"], quat, euler, WIDEST * (1 - float(values["gripper_pos"][0]) / CLOSED)
 
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from muse.envs.bullet_envs.rotations import matrix_from_euler
 from muse.utils.angles import wrap
+from muse.utils.rotations import matrix_from_euler
 
 #: An object is where it should be within this way [m] and turn [rad].
 TOLERANCE, ANGLE_TOLERANCE = 0.025, math.radians(15)

@@ -13,8 +13,8 @@ from muse.envs.bullet_envs.block3d.success_functions import STILL, climbs, leans
 from muse.envs.bullet_envs.bodies import Colour, Part, outline, ring
 from muse.envs.bullet_envs.robot_bullet_env import State
 from muse.envs.bullet_envs.robot_spec import INFINITE
-from muse.envs.bullet_envs.rotations import euler_from_matrix, matrix_from_euler
 from muse.envs.bullet_envs.scene import Scene
+from muse.utils.rotations import euler_from_matrix, matrix_from_euler
 
 #: Colour of goals.
 GOAL: Colour = (0.05, 0.75, 0.3, 1.0)

@@ -6,13 +6,14 @@ with VideoWriter("videos/best.mp4", fps=20) as video:
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -27,6 +28,8 @@ _DARK = 30
 _READABLE = 224
 #: ... but to no more than so many.
 _LARGEST = 1024
+#: The lowest quality that libx264 knows.
+_WORST_CRF = 51
 #: Slowest and fastest frames [1/s].
 _RATES = (0.01, 1000)
 
@@ -60,7 +63,8 @@ class VideoWriter:
         self.frames = 0
         self._shape: tuple[int, ...] = ()
         self._temporary: Path | None = None
-        self._pipe: Generator[None, Any, None] | None = None
+        self._ffmpeg: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -78,12 +82,12 @@ class VideoWriter:
             VideoError: For another type or shape than the first frame's, and where ffmpeg gives up. No file is left then.
         """
         check_frame(frame, f"{self.path}: frame {self.frames}", self._shape or None)
-        if self._pipe is None:
+        if self._ffmpeg is None:
             self._open(frame.shape)
-        assert self._pipe is not None
+        assert self._ffmpeg is not None and self._ffmpeg.stdin is not None
         try:
-            self._pipe.send(np.ascontiguousarray(_pad_to_even(frame)))
-        except (StopIteration, OSError) as error:
+            self._ffmpeg.stdin.write(memoryview(np.ascontiguousarray(_pad_to_even(frame))).cast("B"))
+        except OSError as error:
             raise self._failure() from error
         self.frames += 1
 
@@ -93,29 +97,46 @@ class VideoWriter:
         Raises:
             VideoError: Where ffmpeg gave up. No file is left then.
         """
-        if self._pipe is None or self._temporary is None:
+        if self._ffmpeg is None or self._temporary is None:
             return
-        self._pipe.close()
-        self._pipe = None
-        if self._temporary.stat().st_size == 0:
+        if self._end() or self._temporary.stat().st_size == 0:
             raise self._failure()
         with open(self._temporary, "rb") as file:
             os.fsync(file.fileno())
         publish(self._temporary, self.path)
         self._temporary = None
+        self._forget()
 
     def discard(self) -> None:
         """Forgets the frames; a file of that name that was there before stays."""
-        if self._pipe is not None:
-            self._pipe.close()
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
-        self._pipe = self._temporary = None
+        if self._ffmpeg is not None:
+            self._ffmpeg.kill()
+            self._end()
+        self._forget()
         self.frames = 0
 
+    def _end(self) -> int:
+        """Lets ffmpeg finish; returns its status."""
+        assert self._ffmpeg is not None and self._ffmpeg.stdin is not None
+        # It may have gone before it took all.
+        with contextlib.suppress(OSError):
+            self._ffmpeg.stdin.close()
+        return self._ffmpeg.wait()
+
+    def _forget(self) -> None:
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+        if self._said is not None:
+            self._said.close()
+        self._temporary = self._ffmpeg = self._said = None
+
     def _failure(self) -> VideoError:
+        assert self._said is not None
+        self._end()
+        self._said.seek(0)
+        said = [line.strip() for line in self._said.read().decode(errors="replace").splitlines() if line.strip()]
+        got = f"ffmpeg gave up, of frames of {self._shape[1]}x{self._shape[0]} pixels" + (f" ({said[0]})" if said else "")
         self.discard()
-        got = f"ffmpeg gave up, of frames of {self._shape[1]}x{self._shape[0]} pixels"
         return VideoError(str(self.path), got, "a size that H.264 knows (16384 a side at most), and room on the disk")
 
     def _open(self, shape: tuple[int, ...]) -> None:
@@ -125,18 +146,16 @@ class VideoWriter:
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.stem}.", suffix=".tmp.mp4")
         os.close(handle)
         self._temporary, self._shape = Path(name), shape
-        size = (shape[1] + shape[1] % 2, shape[0] + shape[0] % 2)
-        self._pipe = imageio_ffmpeg.write_frames(
-            name,
-            size,
-            fps=self.fps,
-            quality=self.quality,
-            codec="libx264",
-            macro_block_size=1,
-            ffmpeg_log_level="error",
-            output_params=["-preset", "veryfast", "-movflags", "+faststart"],
-        )
-        self._pipe.send(None)
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_forget`
+        size = f"{shape[1] + shape[1] % 2}x{shape[0] + shape[0] % 2}"
+        frames = ["-f", "rawvideo", "-s", size, "-pix_fmt", "rgb24", "-r", f"{self.fps:.9g}", "-i", "-"]
+        crf = str(int((1 - self.quality / 10) * _WORST_CRF))
+        codec = ["-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", crf, "-preset", "veryfast", "-movflags", "+faststart"]
+        # imageio_ffmpeg's own writer leaves its pipe open where ffmpeg is gone. A session of its own: ctrl-C is for us to answer.
+        self._ffmpeg = subprocess.Popen(
+            [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *frames, *codec, name],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True,
+        )  # fmt: skip
 
 
 def write_video(path: str | os.PathLike[str], frames: Iterable[np.ndarray], fps: float = 20.0) -> int:

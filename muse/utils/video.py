@@ -86,7 +86,7 @@ class VideoWriter:
             self._open(frame.shape)
         assert self._ffmpeg is not None and self._ffmpeg.stdin is not None
         try:
-            self._ffmpeg.stdin.write(memoryview(np.ascontiguousarray(_pad_to_even(frame))).cast("B"))
+            self._ffmpeg.stdin.write(np.ascontiguousarray(_pad_to_even(frame)).data)
         except OSError as error:
             raise self._failure() from error
         self.frames += 1

@@ -20,9 +20,9 @@ from muse.datasets.dataset import Dataset
 from muse.models.model import Model
 from muse.trainers import Trainer
 from muse.trainers.optimizers import SingleOptimizer
-from muse.trainers.stop_signals import StopSignals
 from muse.trainers.writers import Writer, WriterGroup, make_writer
 from muse.utils.seeding import derive_seed
+from muse.utils.stop_signals import StopSignals
 from muse.utils.torch_utils import cpu_has_bfloat16
 
 NAME, BF16_NAME = "train_step", "train_step_bf16"

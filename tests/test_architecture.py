@@ -31,8 +31,14 @@ ALLOWED = {
         "muse.metrics.tracker", "muse.rewards.reward", "muse.specs", "muse.utils",
     ),
     "muse.testing": (
+        "muse.teleop.device", "muse.teleop.keys",
         "muse.envs.env", "muse.envs.teleop", "muse.envs.vector_env", "muse.policies.policy", "muse.models.model", "muse.models.normalizer", "muse.datasets.dataset",
         "muse.datasets.samplers.sampler", "muse.metrics.metric", "muse.rewards.reward", "muse.specs", "muse.utils",
+    ),
+    "muse.teleop": ("muse.envs.teleop", "muse.specs", "muse.utils"),
+    "muse.interactive": (
+        "muse.teleop", "muse.rollouts", "muse.envs.env", "muse.envs.teleop", "muse.envs.vector_env", "muse.policies.policy",
+        "muse.policies.take_over_policy", "muse.models.model", "muse.datasets.episode_writer", "muse.rewards.reward", "muse.specs", "muse.utils",
     ),
     "muse.experiments": ("muse",),
     "muse.cli": ("muse", "configs.helpers"),

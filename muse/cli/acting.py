@@ -43,18 +43,24 @@ class Acting:
         return self.checkpoint.path.rpartition("/")[2] if self.checkpoint is not None else type(self.policy).__name__
 
 
-def add_acting_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say what acts."""
+def add_acting_flags(parser: argparse.ArgumentParser, several: bool = True) -> None:
+    """Adds the flags that say what acts.
+
+    Args:
+        parser: Of the verb.
+        several: Environments may be stepped together, and random actions be a baseline.
+    """
     parser.add_argument(
         "--model_file", metavar="FILE", help="checkpoint in models/, or a path (default: best_model.pt, else model.pt)"
     )
     parser.add_argument("--no_model_file", action="store_true", help="act with first weights")
-    parser.add_argument("--random_policy", action="store_true", help="uniform random actions, as a baseline")
     add_mismatch_flag(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the episodes (default: 0)")
-    parser.add_argument(
-        "--num_envs", type=positive_int, metavar="N", help="environments stepped together (default: the recipe's)"
-    )
+    if several:
+        parser.add_argument("--random_policy", action="store_true", help="uniform random actions, as a baseline")
+        parser.add_argument(
+            "--num_envs", type=positive_int, metavar="N", help="environments stepped together (default: the recipe's)"
+        )
 
 
 def add_mismatch_flag(parser: argparse.ArgumentParser) -> None:

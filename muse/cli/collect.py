@@ -9,18 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from muse.cli.acting import Acting, acting, add_acting_flags, positive_int
-from muse.cli.common import check_output, make_parser, run
+from muse.cli.collecting import add_file_flags, check_collection, open_collection
+from muse.cli.common import make_parser, run
 from muse.datasets.episode_writer import EpisodeWriter
-from muse.datasets.loading import format_of, read_file
-from muse.experiments.assemble import Experiment, recorded_fingerprint, recorded_spec
+from muse.experiments.assemble import recorded_spec
 from muse.experiments.file_manager import ExperimentError
 from muse.experiments.logger import logging_to
-from muse.experiments.provenance import FingerprintError, fingerprint_differences
-from muse.policies.policy import Policy
 from muse.rollouts.loop import RolloutLoop, run_loop
 from muse.rollouts.recorders import DatasetRecorder
-from muse.specs import SUCCESS
-from muse.utils.errors import OptionError
 from muse.utils.progress import Progress
 from muse.utils.seeding import episode_seed
 
@@ -48,7 +44,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         help="episodes to collect, those of --continue included; with --only_successful so many that succeeded",
     )
     amount.add_argument("--max_steps", type=positive_int, metavar="N", help="collect until the data has so many steps")
-    parser.add_argument("--save_file", required=True, metavar="FILE", help="where to save (.npz, or a .muse folder)")
+    add_file_flags(parser)
     parser.add_argument(
         "--save_every_n_episodes",
         type=int,
@@ -57,64 +53,22 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         help="save that often along the way, a .muse folder also whenever 64 MB wait; 0: an .npz file at the end only (default: 100)",
     )
     parser.add_argument("--only_successful", action="store_true", help="leave out episodes that failed")
-    parser.add_argument(
-        "--continue", dest="is_continue", action="store_true", help="add to the file, from the seed after its last episode's"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the file")
     add_acting_flags(parser)
     return run(_work, parser, argv)
 
 
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     path = Path(args.save_file)
-    format_of(path)
-    if path.exists() and not (args.is_continue or args.overwrite):
-        raise ExperimentError(str(path), "the file exists", "a new name", "--continue to add to it, --overwrite to replace it")
-    check_output(path, overwrite=True, is_folder=path.suffix == ".muse")
+    check_collection(path, args.is_continue, args.overwrite)
     with logging_to(debug=args.debug), acting(args, unknown) as who:
-        dataset = _open_dataset(args, who.experiment, who.policy, path)
+        chosen = {"seed": args.seed, "only_successful": args.only_successful, "policy": type(who.policy).__name__}
+        dataset = open_collection(path, args.is_continue, who.experiment, recorded_spec(who.experiment), chosen)
         recorder = _collect(args, who, dataset)
     share, ended = recorder.solved_share, recorder.taken - recorder.lost
     new = ", none of them new" if share is None else f", {share:.0%} of {ended} new ones solved"
     lost = f", {recorder.lost} given up, for the env failed" if recorder.lost else ""
     print(f"{path}: {dataset.num_episodes} episodes, {dataset.num_rows} steps{new}{lost}")
     return 0
-
-
-def _open_dataset(args: argparse.Namespace, experiment: Experiment, policy: Policy, path: Path) -> EpisodeWriter:
-    """Returns the dataset to grow: the file's episodes with --continue, else an empty one.
-
-    Raises:
-        OptionError: When the file was collected with another seed or policy, or kept other episodes.
-        FingerprintError: When it is to go on with another environment.
-        DataError: When what is in the file is broken, or has other names than the episodes to come.
-    """
-    spec = recorded_spec(experiment)
-    spec_with_success = spec if SUCCESS.name in spec else spec.extended([SUCCESS])
-    chosen = {"seed": args.seed, "only_successful": args.only_successful, "policy": type(policy).__name__}
-    meta = {"fingerprint": recorded_fingerprint(experiment), "collection": {**chosen, "episodes_seen": 0, "kept": []}}
-    if not (args.is_continue and path.exists()):
-        return EpisodeWriter(path, spec_with_success, meta)
-    there = read_file(path)
-    before = there.meta.get("collection")
-    if not isinstance(before, dict) or "kept" not in before:
-        raise OptionError(
-            f"{path}: --continue", "it does not say how it was collected", "a file of `muse collect`", "another --save_file"
-        )
-    different = [f"{key} {before.get(key)!r}, now {value!r}" for key, value in chosen.items() if before.get(key) != value]
-    if different:
-        hint = "what the file was begun with, or another --save_file"
-        raise OptionError(f"{path}: --continue", "; ".join(different), "one way of collecting for one file", hint)
-    # One file holds episodes of one kind: here lengths and observations count too.
-    both = ({**one, "cosmetic": ()} if one else {} for one in (there.meta.get("fingerprint"), meta["fingerprint"]))
-    differences = fingerprint_differences(*both)
-    if differences:
-        hint = "the options that the file was begun with, or another --save_file"
-        raise FingerprintError(
-            f"{path}: environment's params", "; ".join(differences), "the environment that the file was begun in", hint
-        )
-    # Files of earlier versions do not say who succeeded.
-    return EpisodeWriter(path, spec_with_success if SUCCESS.name in there.onetime else spec, there.meta, there=there)
 
 
 def _collect(args: argparse.Namespace, who: Acting, dataset: EpisodeWriter) -> DatasetRecorder:

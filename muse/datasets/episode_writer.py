@@ -14,7 +14,7 @@ from muse.datasets.batches import DERIVED_NAMES
 from muse.datasets.dataset import DataError
 from muse.datasets.formats.episode_data import EpisodeData, join_parts
 from muse.datasets.formats.npz import physical_memory
-from muse.datasets.loading import format_of
+from muse.datasets.loading import format_of, read_file
 from muse.datasets.numbers import check_finite, to_type
 from muse.specs import EnvSpec, Episode
 
@@ -122,6 +122,45 @@ class EpisodeWriter:
         self._parts = [self._nothing if self._can_grow else data]
         self._held_bytes = _size_of(self._parts[0])
         return self.path
+
+    def forget_waiting(self) -> None:
+        """Forgets the episodes that were added since the file was last written."""
+        for part in self._parts[1:]:
+            self.num_episodes -= len(part.ends)
+            self.num_rows -= part.num_rows
+        self._parts = self._parts[:1]
+        self._held_bytes = _size_of(self._parts[0])
+
+    def drop_last(self) -> None:
+        """Takes the last episode back, from the file too, with the meta data as it is now.
+
+        A crash leaves the file with it or without it.
+
+        Raises:
+            DataError: Without an episode, and for a folder that another program has written to.
+        """
+        if not self.num_episodes:
+            raise DataError(str(self.path), "no episodes", "one to take back")
+        meta, self.meta = self.meta, self._written_meta
+        self.save()
+        self.meta = meta
+        data = read_file(self.path) if self._can_grow else self._parts[0]
+        if len(data.ends) != self.num_episodes:
+            raise DataError(
+                str(self.path), f"{len(data.ends)} episodes", f"the {self.num_episodes} written so far", "one writer at a time"
+            )
+        end = int(data.ends[-2]) if len(data.ends) > 1 else 0
+        if self._can_grow:
+            self._storage.drop_last(self.path, meta)
+        else:
+            steps = {name: array[:end] for name, array in data.steps.items()}
+            onetime = {name: array[:-1] for name, array in data.onetime.items()}
+            kept = EpisodeData(steps, onetime, data.ends[:-1], meta, str(self.path))
+            self._storage.write(self.path, kept)
+            self._parts = [kept]
+            self._held_bytes = _size_of(kept)
+        self.num_episodes, self.num_rows = self.num_episodes - 1, end
+        self._written, self._written_meta = self.num_episodes, copy.deepcopy(meta)
 
     def _empty(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         leaves = [self.env_spec.leaf(name) for name in names]

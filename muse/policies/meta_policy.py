@@ -11,6 +11,7 @@ from attrdict import AttrDict
 from muse.models.model import Model
 from muse.policies.policy import Policy, PolicyError
 from muse.policies.row_policy import RowPolicy
+from muse.policies.who_acts import who_acts_leaves, who_acts_values
 from muse.specs import EnvSpec, Leaf
 from muse.utils.abstract import Argument, build, is_group
 from muse.utils.attrdicts import Batch, flatten
@@ -78,11 +79,7 @@ class MetaPolicy(RowPolicy):
             raise PolicyError(
                 "MetaPolicy: option 'policies'", repr(names), "names of skills, each once", "policies=['push', 'carry']"
             )
-        return [
-            Leaf("policy_type", (1,), 0, len(names) - 1, np.dtype(np.int64), description="place of the policy among those that act"),
-            Leaf("policy_name", (1,), -np.inf, np.inf, np.array(names).dtype, description="name of the policy that acts"),
-            Leaf("policy_switch", (1,), 0, 1, np.dtype(bool), description="whether another policy begins to act"),
-        ]  # fmt: skip
+        return who_acts_leaves(names)
 
     def _build(self, name: str) -> Policy:
         group = self.params.get(name)
@@ -119,10 +116,7 @@ class MetaPolicy(RowPolicy):
             mine = self._skill == index
             for name in self.output_names:
                 values.setdefault(name, np.empty_like(action[name]))[mine] = action[name][mine]
-        values["policy_type"] = self._skill[:, None].copy()
-        values["policy_name"] = self._names[self._skill][:, None]
-        values["policy_switch"] = switches[:, None]
-        return self.finish(values)
+        return self.finish({**values, **who_acts_values(self._names, self._skill, switches)})
 
     def _find_ended(self, obs: Batch, goal: Batch) -> np.ndarray:
         """Returns rows `(B,)` bool that have no skill, or whose skill is over."""

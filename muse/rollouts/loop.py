@@ -156,6 +156,25 @@ class RolloutLoop:
                 self._buffer.drop_before(int(self._began[self._active].min()) if self._active.any() else self._buffer.time)
         return finished
 
+    def cut(self) -> list[Episode]:
+        """Ends the running episodes where they are, as truncated, and returns those that have a step; nothing waits any more.
+
+        For whoever decides while an episode runs that it is over: a person.
+        """
+        with self.env.tolerating():
+            has_steps = self._active & (self._began < self._buffer.time)
+            finished = self._end(has_steps, np.zeros_like(has_steps)) if has_steps.any() else []
+        self._active &= ~has_steps
+        self.abandon()
+        return [episode for _, episode in finished]
+
+    def abandon(self) -> None:
+        """Forgets the episodes that run, and those that wait; another `start` may follow."""
+        for row in np.flatnonzero(self._active).tolist():
+            for recorder in self.recorders:
+                recorder.fail(row, self._queue.get(row).index, True)
+        self._active[:] = False
+
     def close(self) -> None:
         """Closes the recorders; the env stays open, it belongs to who made it."""
         with contextlib.ExitStack() as stack:

@@ -19,6 +19,9 @@ _MODULES = {
     "FakeDataset": "muse.testing.fake_dataset",
     "check_dataset": "muse.testing.check_dataset",
     "dataset_problems": "muse.testing.check_dataset",
+    "FakeDevice": "muse.testing.fake_device",
+    "check_device": "muse.testing.check_device",
+    "device_problems": "muse.testing.check_device",
 }
 
 __all__ = sorted(_MODULES)

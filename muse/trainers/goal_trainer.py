@@ -11,11 +11,11 @@ from muse.rollouts.recorders import TrackerRecorder
 from muse.trainers.collector import Collector
 from muse.trainers.errors import TrainerError
 from muse.trainers.schedule import Schedule
-from muse.trainers.stop_signals import StopRequested, StopSignals
 from muse.trainers.trainer import Trainer
 from muse.utils.abstract import Argument, build
 from muse.utils.errors import MuseError
 from muse.utils.seeding import derive_seed
+from muse.utils.stop_signals import StopRequested, StopSignals
 
 _log = logging.getLogger(__name__)
 

@@ -31,11 +31,11 @@ from muse.trainers.errors import TrainerError
 from muse.trainers.learner import HoldoutLoss, Learner, to_floats
 from muse.trainers.optimizers import SingleOptimizer
 from muse.trainers.schedule import Schedule, schedules_for
-from muse.trainers.stop_signals import StopRequested, StopSignals
 from muse.trainers.writers.writer import Writer
 from muse.utils.abstract import Argument, BaseClass, build
 from muse.utils.errors import OptionError
 from muse.utils.progress import Progress
+from muse.utils.stop_signals import StopRequested, StopSignals
 from muse.utils.torch_utils import count_parameters
 
 if TYPE_CHECKING:

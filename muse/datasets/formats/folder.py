@@ -143,6 +143,24 @@ def append(path: str | os.PathLike[str], data: EpisodeData) -> None:
     return None
 
 
+def drop_last(path: str | os.PathLike[str], meta: Mapping[str, Any]) -> None:
+    """Takes the last episode out of the table, in one step; its rows are overwritten by the next that is appended.
+
+    Args:
+        meta: The meta data without it, whose values replace those that are there.
+
+    Raises:
+        DataError: For a folder without episodes, and while another process appends.
+    """
+    folder = Path(path)
+    restore_folder(folder)
+    with _locked(folder):
+        ends, there = _read_table(folder)
+        if not len(ends):
+            raise DataError(str(path), "no episodes", "one to take back")
+        _write_table(folder, EpisodeData({}, {}, ends[:-1], {**there, **meta}))
+
+
 def file_name(name: str) -> str:
     """Returns the path of a name's file inside the folder. No name leads out of it, and no two names share a file.
 

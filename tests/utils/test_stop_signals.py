@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from muse.trainers.stop_signals import StopRequested, StopSignals
+from muse.utils.stop_signals import StopRequested, StopSignals
 
 
 def test_a_signal_is_noted():

@@ -1,0 +1,340 @@
+"""A session: a person drives, watches a policy, takes over from it, and says of each episode whether it is kept.
+
+    session = Session(env, policy, model, device, panel, keeper, seed=0)
+    session.run()
+
+Episodes go through the loop of all others (`muse.rollouts.loop`), one at a time:
+
+    ready -> running <-> paused -> keep it? -> ready ...
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from muse.envs.env import Env
+from muse.envs.teleop import TeleopInput
+from muse.envs.vector_env import VectorEnv
+from muse.interactive.commands import SHORT_HELP
+from muse.interactive.keeper import Keeper
+from muse.interactive.panel import Panel, Said
+from muse.interactive.view import State, View
+from muse.models.model import Model
+from muse.policies.policy import Policy
+from muse.policies.take_over_policy import TakeOverPolicy
+from muse.rewards.reward import Reward
+from muse.rollouts.loop import RolloutLoop
+from muse.rollouts.pictures import picture_names
+from muse.specs import EnvSpec, Episode
+from muse.teleop.device import InputDevice, Reading
+from muse.teleop.recorded import DeviceLog
+from muse.utils.errors import MuseError
+from muse.utils.rate import Rate
+from muse.utils.seeding import episode_seed
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class SessionOptions:
+    """How a session goes.
+
+    Attributes:
+        seed: Of the starts.
+        hz: Moments, and steps while an episode runs, a second [1/s]; 0: as fast as they come, for envs that keep a rate themselves.
+        max_eps: Kept episodes in the file after which the session is over; 0: until the person quits.
+        max_steps: Steps after which an episode is cut; 0: when the env says.
+        starts_at_once: An episode begins without being asked to.
+        begins_with_person: Who acts first in each episode, where there is a policy.
+        title: What is collected, for the panel.
+    """
+
+    seed: int = 0
+    hz: float = 10.0
+    max_eps: int = 0
+    max_steps: int = 0
+    starts_at_once: bool = False
+    begins_with_person: bool = False
+    title: str = ""
+
+
+class Session:
+    """See the module's text. Whatever happens, every episode that was kept is on the disk: at most the one in progress is lost.
+
+    A device or an env that fails, and a disk that refuses, do not end a session: it pauses or waits, and says what is wrong.
+
+    Args:
+        env: Can be driven (`Env.teleop_inputs`); it stays open.
+        policy: What acts until a person takes over; None: the person does.
+        model: Given to the policy.
+        env_spec: The spec that policies act by.
+        device: In the person's hands.
+        panel: By which the person sees and speaks.
+        keeper: Of the episodes.
+        options: How it goes.
+        goal_policy, reward: See `RolloutLoop`.
+        presets: The starts to go through again and again; None for random ones.
+        log: Of what device and panel said.
+        clock: Returns seconds.
+    """
+
+    def __init__(
+        self,
+        env: Env,
+        policy: Policy | None,
+        model: Model | None,
+        env_spec: EnvSpec,
+        device: InputDevice,
+        panel: Panel,
+        keeper: Keeper,
+        options: SessionOptions,
+        *,
+        goal_policy: Policy | None = None,
+        reward: Reward | None = None,
+        presets: Sequence[Mapping[str, Any]] | None = None,
+        log: DeviceLog | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.env, self.device, self.panel, self.keeper, self.options = env, device, panel, keeper, options
+        self.policy = TakeOverPolicy(policy, env_spec)
+        self.state = State.READY
+        self._vector_env = VectorEnv.of(env)
+        self._loop = RolloutLoop(
+            self._vector_env, self.policy, model, goal_policy=goal_policy, reward=reward, max_steps=options.max_steps, retries=0
+        )
+        self._presets, self._log, self._clock = presets, log, clock
+        self._picture_names = picture_names(env.env_spec)
+        self._limit = min(filter(None, (options.max_steps, env.get_time_limit(env.params) or 0)), default=0)
+        takes_over = [] if policy is not None else ["take_over"]
+        commands = [text for name, text in SHORT_HELP.items() if name not in takes_over]
+        self._help = (*device.help_for(env.teleop_inputs), *commands)
+        self._rate = Rate(options.hz)
+        self._number = keeper.next_number
+        self._begun = 0
+        self._message = ""
+        self._wants_to_quit = False
+        self._episode: Episode | None = None
+        self._forget()
+
+    def run(self, must_stop: Callable[[], bool] = lambda: False) -> None:
+        """Goes on until the person quits, `max_eps` episodes are there, or `must_stop` says so.
+
+        Raises:
+            MuseError: When the device or the panel cannot be opened, or the env not be reset for the first time.
+        """
+        self.panel.open()
+        try:
+            self.device.open(self.panel)
+            self._begin(self._number)
+            while self.state is not State.CLOSED and not must_stop():
+                self.tick()
+                self._rate.wait()
+        finally:
+            self.device.close()
+            self.panel.close()
+            if self._log is not None:
+                self._log.close()
+
+    def tick(self) -> None:
+        """Does what one moment asks for: listens, obeys, steps a running episode, and shows where it is."""
+        said = self.panel.poll()
+        reading = self._read_device()
+        if self._log is not None:
+            self._log.write(Reading(reading.given, reading.buttons | set(said.commands)))
+        self._take_note(said)
+        for command in (*said.commands, *sorted(reading.buttons - set(said.commands))):
+            self._obey(command)
+        if self.state is State.RUNNING and not said.is_typing:
+            self._step(reading.given)
+        if self.state is not State.CLOSED:
+            self.panel.show(self._view())
+
+    # Listening.
+
+    def _read_device(self) -> Reading:
+        try:
+            return self.device.read()
+        except MuseError as error:
+            if self.state is State.RUNNING:
+                self.state = State.PAUSED
+            self._message = str(error)
+            return Reading(TeleopInput())
+
+    def _take_note(self, said: Said) -> None:
+        if said.note is not None:
+            self._note = said.note
+            self._message = "noted" if said.note else "no note"
+
+    def _obey(self, command: str) -> None:
+        quits, self._wants_to_quit = self._wants_to_quit, False
+        act = getattr(self, f"_{command}", None)
+        if command == "quit":
+            self._quit(again=quits)
+        elif command == "close":
+            self.state = State.CLOSED
+        elif command in ("start", "pause", "keep", "discard", "redo", "reset", "success", "take_over") and act is not None:
+            self._message = ""
+            act()
+        elif command != "note":
+            self._message = f"no command '{command}'"
+
+    # Commands.
+
+    def _start(self) -> None:
+        if self.state in (State.READY, State.PAUSED):
+            self.state = State.RUNNING
+        elif self.state is State.RUNNING:
+            self.state = State.PAUSED
+        else:
+            self._message = "the episode is over: y keeps it, n drops it"
+
+    def _pause(self) -> None:
+        if self.state is State.READY:
+            self._message = "it has not started"
+        else:
+            self._start()
+
+    def _keep(self) -> None:
+        if self.state is State.READY:
+            self._message = "nothing to keep yet: space starts"
+            return
+        if self.state is not State.ENDED and not self._end_now():
+            return
+        assert self._episode is not None
+        episode = self._episode
+        if self._mark is not None:
+            episode = dataclasses.replace(episode, success=self._mark)
+        try:
+            self.keeper.keep(self._number, episode, self._mark, self._note)
+        except (MuseError, OSError) as error:
+            self._message = f"NOT kept: {error}"
+            return
+        kept = f"kept, {len(episode)} steps"
+        _log.debug("episode %d of start %d %s", self.keeper.num_episodes, self._number, kept)
+        if 0 < self.options.max_eps <= self.keeper.num_episodes:
+            self.state = State.CLOSED
+            return
+        self._begin(max(self.keeper.next_number, self._number + 1), kept)
+
+    def _discard(self) -> None:
+        if self.state is State.READY:
+            self._message = "nothing to drop yet: r is another start"
+        else:
+            self._reset("dropped")
+
+    def _reset(self, message: str = "another start") -> None:
+        self._loop.abandon()
+        self.keeper.skip(self._number)
+        self._begin(max(self.keeper.next_number, self._number + 1), message)
+
+    def _redo(self) -> None:
+        """Of an episode that has begun, that one; before it, the last that was kept."""
+        if self.state is not State.READY:
+            self._loop.abandon()
+            self._begin(self._number, "the same start again")
+        elif not self.keeper.num_episodes:
+            self._message = "no episode to take back"
+        else:
+            try:
+                number = self.keeper.take_back()
+            except (MuseError, OSError) as error:
+                self._message = f"NOT taken back: {error}"
+                return
+            self._loop.abandon()
+            self._begin(number if number >= 0 else self._number, "the last one is taken back: the same start again")
+
+    def _success(self) -> None:
+        if self.state is State.READY:
+            self._message = "nothing to mark yet"
+            return
+        self._mark = not self._is_success()
+        self._message = "marked as a success" if self._mark else "marked as no success"
+
+    def _take_over(self) -> None:
+        if self.policy.policy is None:
+            self._message = "there is no policy to give it to"
+            return
+        self.policy.is_person = not self.policy.is_person
+        self._message = "you have it" if self.policy.is_person else "the policy has it"
+
+    def _quit(self, again: bool) -> None:
+        if again or self.state is State.READY:
+            self.state = State.CLOSED
+            return
+        if self.state is State.RUNNING:
+            self.state = State.PAUSED
+        self._wants_to_quit = True
+        self._message = "q again quits WITHOUT this episode; y keeps it"
+
+    # Episodes.
+
+    def _begin(self, number: int, message: str = "") -> None:
+        """Resets the env for the start of a number, and waits for the person."""
+        self._forget()
+        self._number, self._begun = number, self._begun + 1
+        self.policy.is_person = self.policy.policy is None or self.options.begins_with_person
+        preset = None if self._presets is None else self._presets[number % len(self._presets)]
+        self._loop.start([episode_seed(self.options.seed, number)], [preset])
+        self.state = State.RUNNING if self.options.starts_at_once else State.READY
+        hint = "space starts" if self.state is State.READY else ""
+        self._message = ", ".join(filter(None, (message, hint)))
+
+    def _forget(self) -> None:
+        self._episode, self._note, self._mark = None, "", None
+        self._steps, self._seconds = 0, 0.0
+        self._moment: float | None = None
+
+    def _step(self, given: TeleopInput) -> None:
+        now = self._clock()
+        if self._steps and self._moment is not None:
+            self._seconds += now - self._moment
+        self._moment = now
+        try:
+            self.policy.person_action = self.env.get_teleop_action(given) if self.policy.is_person else {}
+            episodes = self._loop.step()
+        except MuseError as error:
+            self.state, self._message = State.PAUSED, str(error)
+            return
+        self._steps += 1
+        if episodes:
+            self._episode, self.state = episodes[0], State.ENDED
+        elif self._loop.lost:
+            failed = self._loop.lost[-1]
+            self._begin(self._number, f"the env failed, the episode is lost: {failed.error}")
+            self.state = State.READY
+
+    def _end_now(self) -> bool:
+        """Ends an episode where it is; whether there is one now."""
+        if not self._steps:
+            self._message = "nothing to keep yet: it has no step"
+            return False
+        try:
+            (self._episode,) = self._loop.cut()
+        except MuseError as error:
+            self.state, self._message = State.PAUSED, str(error)
+            return False
+        self.state = State.ENDED
+        return True
+
+    def _is_success(self) -> bool:
+        if self._mark is not None:
+            return self._mark
+        return bool(self._episode.success) if self._episode is not None else self.env.is_success()
+
+    def _view(self) -> View:
+        if self.state is not State.RUNNING:
+            self._moment = None
+        rendered = self.env.render()
+        seen = self._vector_env.observe(self._picture_names)
+        pictures = [*([] if rendered is None else [rendered]), *(seen[name][0][..., :3] for name in self._picture_names)]
+        return View(
+            state=self.state, title=self.options.title, episode=self._begun, kept=self.keeper.num_episodes,
+            wanted=self.options.max_eps, steps=self._steps, limit=self._limit, seconds=self._seconds,
+            driver="you are" if self.policy.is_person else "the policy is", is_success=self._is_success(), mark=self._mark,
+            note=self._note, message=self._message, pictures=pictures,
+            has_pointer=rendered is not None and "pointer" in self.env.teleop_inputs, help=self._help,
+        )  # fmt: skip

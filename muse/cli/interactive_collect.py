@@ -10,10 +10,11 @@ from pathlib import Path
 
 from attrdict import AttrDict
 
+from configs.helpers import load_base_config
 from muse.cli.acting import add_acting_flags, load_first_statistics, positive_int, restore
 from muse.cli.collecting import add_file_flags, check_collection, open_collection
-from muse.cli.common import load_config, make_parser, require_experiment, run
-from muse.experiments.assemble import Experiment, assemble, recorded_spec
+from muse.cli.common import load_config, make_parser, require_experiment, run, spell_experiment
+from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble, recorded_spec
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.experiments.logger import logging_to
 from muse.interactive.keeper import Keeper
@@ -24,11 +25,13 @@ from muse.interactive.window_panel import WindowPanel
 from muse.policies.take_over_policy import NAMES
 from muse.policies.who_acts import with_who_acts
 from muse.teleop.device import InputDevice
-from muse.teleop.keyboard import KeyboardDevice
 from muse.teleop.recorded import DeviceLog
 from muse.utils.abstract import build, is_group
 from muse.utils.errors import OptionError
 from muse.utils.stop_signals import StopSignals
+
+#: What is in a person's hands where nobody says so.
+DEFAULT_DEVICE = "cfgs/teleop/keyboard.py"
 
 _DESCRIPTION = """Collect episodes by hand, in a window or a terminal; or watch a policy, take over from it and give back.
 
@@ -101,9 +104,8 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
 @contextlib.contextmanager
 def _assembled(args: argparse.Namespace, unknown: list[str]) -> Iterator[tuple[Experiment, InputDevice]]:
     """Builds what acts and the device, weights included, and closes the env after."""
-    params, root, manager = load_config(args, unknown, reads=("teleop",))
-    group = params.get("teleop")
-    device = build(group, where="teleop") if is_group(group) else KeyboardDevice({})
+    params, root, manager = load_config(args, _with_device(args.config, unknown), reads=("teleop",))
+    device = build(params["teleop"], where="teleop")
     params = _without_idle_policy(params, args, manager)
     uses_model = is_group(params["policy"]) and getattr(params["policy"]["cls"], "uses_model", True)
     experiment = assemble(
@@ -120,6 +122,17 @@ def _assembled(args: argparse.Namespace, unknown: list[str]) -> Iterator[tuple[E
         yield experiment, device
     finally:
         experiment.close()
+
+
+def _with_device(config: str, words: list[str]) -> list[str]:
+    """Returns the words after a recipe with the default device among them, unless they or the recipe name one."""
+    places = [place for place, word in enumerate(words) if word == "%teleop"]
+    if any(words[place + 1 : place + 2] and words[place + 1].endswith(".py") for place in places):
+        return words
+    if is_group(load_base_config(spell_experiment(config), [], reads=(*ROOT_KEYS, "teleop"))[0].get("teleop")):
+        return words
+    place = places[0] if places else len(words)
+    return [*words[:place], "%teleop", DEFAULT_DEVICE, *words[place + 1 :]]
 
 
 def _without_idle_policy(params: AttrDict, args: argparse.Namespace, manager: ExperimentFileManager | None) -> AttrDict:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from muse.interactive.commands import KEYS
 from muse.interactive.view import View
@@ -44,6 +44,9 @@ class Panel(KeySource):
     A key that stands in `muse.interactive.commands.KEYS` is a command; all keys are in `keys`, where a device finds its own.
     """
 
+    #: Whether it has keys that a device may read.
+    has_keys: ClassVar[bool] = True
+
     def open(self) -> None:
         """Appears.
 
@@ -65,6 +68,8 @@ class Panel(KeySource):
 
 class NoPanel(Panel):
     """Shows nothing: for devices with buttons of their own, and recordings."""
+
+    has_keys = False
 
     def poll(self) -> Said:
         """Returns nothing."""

@@ -35,6 +35,7 @@ from muse.teleop.recorded import DeviceLog
 from muse.utils.errors import MuseError
 from muse.utils.rate import Rate
 from muse.utils.seeding import episode_seed
+from muse.utils.video import fit_picture
 
 _log = logging.getLogger(__name__)
 
@@ -128,8 +129,10 @@ class Session:
         """
         self.panel.open()
         try:
-            self.device.open(self.panel)
+            self.device.open(self.panel if self.panel.has_keys else None)
             self._begin(self._number)
+            if self._error is not None:
+                raise self._error
             while self.state is not State.CLOSED and not must_stop():
                 self.tick()
                 self._rate.wait()
@@ -185,7 +188,9 @@ class Session:
     # Commands.
 
     def _start(self) -> None:
-        if self.state in (State.READY, State.PAUSED):
+        if self._error is not None:
+            self._message = f"r begins anew: {self._error}"
+        elif self.state in (State.READY, State.PAUSED):
             self.state = State.RUNNING
         elif self.state is State.RUNNING:
             self.state = State.PAUSED
@@ -227,6 +232,9 @@ class Session:
             self._reset("dropped")
 
     def _reset(self, message: str = "another start") -> None:
+        if self._error is not None:
+            self._begin(self._number, "the same start again")
+            return
         self._loop.abandon()
         self.keeper.skip(self._number)
         self._begin(max(self.keeper.next_number, self._number + 1), message)
@@ -278,13 +286,25 @@ class Session:
         self._number, self._begun = number, self._begun + 1
         self.policy.is_person = self.policy.policy is None or self.options.begins_with_person
         preset = None if self._presets is None else self._presets[number % len(self._presets)]
-        self._loop.start([episode_seed(self.options.seed, number)], [preset])
         self.state = State.RUNNING if self.options.starts_at_once else State.READY
+        try:
+            self._loop.start([episode_seed(self.options.seed, number)], [preset])
+        except MuseError as error:
+            self._fail(error)
+            return
         hint = "space starts" if self.state is State.READY else ""
         self._message = ", ".join(filter(None, (message, hint)))
 
+    def _fail(self, error: MuseError) -> None:
+        """The env has failed: what ran is lost, and nothing moves before the person says so."""
+        self._loop.abandon()
+        self._forget()
+        self._error, self.state = error, State.READY
+        self._message = f"the env failed, r begins anew: {error}"
+
     def _forget(self) -> None:
         self._episode, self._note, self._mark = None, "", None
+        self._error: MuseError | None = None
         self._steps, self._seconds = 0, 0.0
         self._moment: float | None = None
 
@@ -297,40 +317,41 @@ class Session:
             self.policy.person_action = self.env.get_teleop_action(given) if self.policy.is_person else {}
             episodes = self._loop.step()
         except MuseError as error:
-            self.state, self._message = State.PAUSED, str(error)
+            self._fail(self._loop.lost[-1].error if self._loop.lost else error)
             return
         self._steps += 1
         if episodes:
             self._episode, self.state = episodes[0], State.ENDED
-        elif self._loop.lost:
-            failed = self._loop.lost[-1]
-            self._begin(self._number, f"the env failed, the episode is lost: {failed.error}")
-            self.state = State.READY
 
     def _end_now(self) -> bool:
         """Ends an episode where it is; whether there is one now."""
         if not self._steps:
             self._message = "nothing to keep yet: it has no step"
             return False
-        try:
-            (self._episode,) = self._loop.cut()
-        except MuseError as error:
-            self.state, self._message = State.PAUSED, str(error)
+        episodes = self._loop.cut()
+        if not episodes:
+            self._fail(self._loop.lost[-1].error)
             return False
-        self.state = State.ENDED
+        self._episode, self.state = episodes[0], State.ENDED
         return True
 
     def _is_success(self) -> bool:
         if self._mark is not None:
             return self._mark
-        return bool(self._episode.success) if self._episode is not None else self.env.is_success()
+        if self._episode is not None:
+            return bool(self._episode.success)
+        return self._error is None and self.env.is_success()
 
     def _view(self) -> View:
         if self.state is not State.RUNNING:
             self._moment = None
-        rendered = self.env.render()
-        seen = self._vector_env.observe(self._picture_names)
-        pictures = [*([] if rendered is None else [rendered]), *(seen[name][0][..., :3] for name in self._picture_names)]
+        rendered, seen = None, {}
+        if self._error is None:
+            rendered, seen = self.env.render(), self._vector_env.observe(self._picture_names)
+        pictures = [
+            *([] if rendered is None else [rendered]),
+            *(fit_picture(array[0], *array.shape[1:3]) for array in seen.values()),
+        ]
         return View(
             state=self.state, title=self.options.title, episode=self._begun, kept=self.keeper.num_episodes,
             wanted=self.options.max_eps, steps=self._steps, limit=self._limit, seconds=self._seconds,

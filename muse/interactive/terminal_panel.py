@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from muse.interactive.panel import KeyPanel, PanelError, Said
-from muse.interactive.view import View, wrap
+from muse.interactive.view import View, message_lines, wrap
 from muse.teleop.keys import Keys
 
 #: What a terminal sends for keys that are no letters.
@@ -90,9 +91,10 @@ class TerminalPanel(KeyPanel):
 
     def show(self, view: View) -> None:
         """See `Panel.show`."""
-        size = os.get_terminal_size()
+        size = shutil.get_terminal_size()
         message = view.message if self.written is None else f"note: {self.written}_   (return: done, escape: no note)"
-        lines = [f"{_REVERSE} {view.headline()} {_PLAIN}", view.status(), f"note: {view.note}" if view.note else "", message]
+        lines = [f"{_REVERSE} {view.headline()} {_PLAIN}", view.status(), f"note: {view.note}" if view.note else ""]
+        lines += message_lines(message, size.columns)
         lines += wrap(view.help, size.columns)
         lines = [line[: size.columns + len(_REVERSE) + len(_PLAIN)] for line in lines]
         room = size.lines - len(lines) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -32,6 +33,8 @@ COLORS = {
 }
 #: Pixels a frame is wide at least, and its texts are high.
 WIDTH, _BAR, _LINE = 620, 34, 22
+#: Lines of a message at most.
+_MESSAGE_LINES = 3
 _BACKGROUND, _TEXT, _FAINT, _WARM = (24, 24, 24), (235, 235, 235), (150, 150, 150), (255, 210, 90)
 
 #: Left, top, width and height of the env's picture in a frame [pixels].
@@ -109,10 +112,16 @@ def compose(view: View) -> tuple[np.ndarray, Place | None]:
     width = max(WIDTH, *(row.shape[1] for row in middle)) if middle else WIDTH
     lines = [_line(view.status(), width, _TEXT)]
     lines += [_line(f"note: {view.note}", width, _TEXT)] if view.note else []
-    lines += [_line(view.message, width, _WARM)]
+    lines += [_line(text, width, _WARM) for text in message_lines(view.message, width // 8)]
     lines += [_line(text, width, _FAINT) for text in wrap(view.help, width // 7)]
     parts = [_bar(view.headline(), width, COLORS[view.state]), *(_fill(row, width) for row in middle), *lines]
     return np.concatenate(parts), place
+
+
+def message_lines(message: str, columns: int) -> list[str]:
+    """Returns a message as lines of at most so many characters, three of them at most and one at least."""
+    lines = [line for part in message.splitlines() for line in textwrap.wrap(part, columns, max_lines=3, placeholder=" ...")]
+    return lines[:_MESSAGE_LINES] or [""]
 
 
 def wrap(texts: Sequence[str], columns: int) -> list[str]:

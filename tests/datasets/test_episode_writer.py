@@ -222,3 +222,57 @@ def test_an_archive_larger_than_memory_is_refused(tmp_path, monkeypatch):
             writer.add_episode(make_episode(seed))
     writer.save()
     assert len(read_file(tmp_path / "a.npz").ends) == writer.num_episodes == seed > 0
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.muse"])
+@pytest.mark.parametrize("saved", [True, False])
+def test_the_last_episode_is_taken_back(tmp_path, name, saved):
+    writer = EpisodeWriter(tmp_path / name, SPEC, {"count": 0})
+    for seed in range(3):
+        writer.add_episode(make_episode(seed))
+        if saved:
+            writer.save()
+    writer.meta["count"] = 2
+    writer.drop_last()
+    assert (writer.num_episodes, writer.num_rows) == (2, len(make_episode(0)) + len(make_episode(1)))
+    data = read_file(tmp_path / name)
+    assert len(data.ends) == 2 and data.meta["count"] == 2
+    writer.add_episode(make_episode(5))
+    writer.save()
+    fresh = EpisodeWriter(tmp_path / f"fresh{name[1:]}", SPEC, {"count": 2})
+    for seed in (0, 1, 5):
+        fresh.add_episode(make_episode(seed))
+    fresh.save()
+    one, other = read_file(tmp_path / name), read_file(fresh.path)
+    assert np.array_equal(one.ends, other.ends)
+    for column, array in other.steps.items():
+        assert np.array_equal(one.steps[column], array), column
+    for _ in range(3):
+        writer.drop_last()
+    assert len(read_file(tmp_path / name).ends) == writer.num_rows == 0
+    with pytest.raises(DataError, match="no episodes; expected one to take back"):
+        writer.drop_last()
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.muse"])
+def test_what_waits_is_forgotten_and_what_is_written_is_not(tmp_path, name):
+    writer = EpisodeWriter(tmp_path / name, SPEC)
+    writer.add_episode(make_episode(0))
+    writer.save()
+    writer.add_episode(make_episode(1))
+    writer.forget_waiting()
+    assert (writer.num_episodes, writer.num_rows) == (1, len(make_episode(0)))
+    writer.add_episode(make_episode(2))
+    writer.save()
+    assert read_file(tmp_path / name).ends.tolist() == [len(make_episode(0)), len(make_episode(0)) + len(make_episode(2))]
+
+
+def test_nobody_takes_back_an_episode_of_another_writer(tmp_path):
+    one, other = (EpisodeWriter(tmp_path / "a.muse", SPEC) for _ in range(2))
+    for writer in (one, other):
+        writer.add_episode(make_episode(0))
+        writer.save()
+    other.add_episode(make_episode(1))
+    other.save()
+    with pytest.raises(DataError, match="2 episodes; expected the 1 written so far"):
+        one.drop_last()

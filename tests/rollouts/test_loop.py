@@ -386,3 +386,47 @@ def test_an_action_that_does_not_fit_is_named():
     with pytest.raises(SpecError) as error:
         run_episodes(fakes(2), Short(AttrDict(), FAKE_SPEC), None, [0])
     assert str(error.value) == "Short.get_action: 'gripper': missing; expected an array of shape (..., 1)"
+
+
+def test_a_cut_ends_what_runs_where_it_is():
+    told = []
+
+    class Telling(Recorder):
+        def end(self, row, index, episode):
+            told.append(("end", index, len(episode)))
+
+        def fail(self, row, index, is_lost):
+            told.append(("fail", index, is_lost))
+
+    policy = PointMassExpert(AttrDict(), POINT_MASS_SPEC)
+    loop = RolloutLoop(point_masses(2), policy, recorders=[Telling()])
+    loop.start(episode_seeds(0, 2))
+    for _ in range(4):
+        assert not loop.step()
+    episodes = loop.cut()
+    assert loop.is_finished and told == [("end", 0, 4), ("end", 1, 4)]
+    whole = run_episodes(point_masses(2), PointMassExpert(AttrDict(), POINT_MASS_SPEC), None, episode_seeds(0, 2), max_steps=4)
+    for one, other in zip(episodes, whole, strict=True):
+        assert_equal(one, other)
+    loop.start(episode_seeds(5, 2))
+    assert loop.cut() == [] and told[2:] == [("fail", 0, True), ("fail", 1, True)], "without a step there is no episode"
+    loop.start(episode_seeds(0, 2))
+    while not loop.is_finished:
+        loop.step()
+    assert loop.cut() == []
+
+
+def test_an_abandoned_loop_begins_anew():
+    loop = RolloutLoop(point_masses(3), PointMassExpert(AttrDict(), POINT_MASS_SPEC))
+    loop.start(itertools.count(7))
+    for _ in range(5):
+        loop.step()
+    loop.abandon()
+    assert loop.is_finished
+    loop.start(episode_seeds(0, 3))
+    episodes = []
+    while not loop.is_finished:
+        episodes += loop.step()
+    fresh = run_episodes(point_masses(3), PointMassExpert(AttrDict(), POINT_MASS_SPEC), None, episode_seeds(0, 3))
+    for one, other in zip(sorted(episodes, key=lambda e: e.seed), sorted(fresh, key=lambda e: e.seed), strict=True):
+        assert_equal(one, other)

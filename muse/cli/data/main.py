@@ -16,6 +16,7 @@ VERBS = {
     "video": ("muse.cli.data.video", "a video of the pictures in episodes"),
     "split": ("muse.cli.data.split", "write named splits, such as train and holdout, into a dataset"),
     "filter": ("muse.cli.data.filter", "a dataset of the episodes that fulfil a condition"),
+    "cut": ("muse.cli.data.cut", "parts of episodes as episodes: the rows that fulfil a condition"),
     "merge": ("muse.cli.data.merge", "one dataset of several"),
     "relabel": ("muse.cli.data.relabel", "rename, drop and cast names, set roles and units, compute values anew"),
     "replay": ("muse.cli.replay", "a dataset's actions once more in its environment; the same as `muse replay`"),

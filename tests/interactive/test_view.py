@@ -1,0 +1,119 @@
+"""What is drawn of a session, and the keys of panels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muse.interactive.panel import KeyPanel, PanelError
+from muse.interactive.terminal_panel import TerminalPanel, picture_lines, split_keys
+from muse.interactive.view import COLORS, State, View, compose, message_lines, wrap
+from muse.interactive.window_panel import WindowPanel
+from muse.teleop import Keys
+
+
+class Panel(KeyPanel):
+    def poll(self):
+        return self.finish(Keys(frozenset({"up"})))
+
+    def show(self, view):
+        pass
+
+
+def test_each_state_has_its_colour():
+    bars = {tuple(compose(View(state=state))[0][2, -3]) for state in State}
+    assert bars == set(COLORS.values()) and len(bars) == len(State)
+
+
+@pytest.mark.parametrize("shapes", [[(400, 400)], [(64, 64)], [(480, 640), (84, 84)], [(84, 84), (480, 640)], [(900, 1200)]])
+def test_the_env_s_picture_is_where_it_is_said_to_be(shapes):
+    pictures = [np.full((*shape, 3), 10 * (i + 1), np.uint8) for i, shape in enumerate(shapes)]
+    frame, (left, top, width, height) = compose(View(pictures=pictures))
+    assert np.all(frame[top : top + height, left : left + width] == 10)
+    assert width / height == pytest.approx(shapes[0][1] / shapes[0][0])
+    assert (frame[:, :, 0] == 10).sum() == width * height
+
+
+def test_without_a_picture_there_is_a_frame_all_the_same():
+    frame, place = compose(View(message="no start"))
+    assert place is None and frame.dtype == np.uint8 and frame.shape[2] == 3
+
+
+def test_what_a_person_must_know_is_in_words():
+    view = View(State.RUNNING, "PushBlockEnv2D", 4, 3, 20, 30, 200, 3.0, "the policy is", True, True)
+    assert view.headline() == "RUNNING   episode 4   3 of 20 kept   PushBlockEnv2D"
+    assert view.status() == "step 30 of 200, 170 left   3.0 s   the policy is acting   solved, marked by you"
+
+
+def test_a_long_message_is_broken_into_lines():
+    short, long = (compose(View(message=text))[0] for text in ("a", "a message that goes on and on " * 10))
+    assert long.shape == (short.shape[0] + 2 * 22, *short.shape[1:])
+    assert message_lines("", 10) == [""] and message_lines("one\n  try: two", 10) == ["one", "  try: two"]
+    assert message_lines("a b c d e f g h", 4) == ["a b", "c d", "..."]
+
+
+@given(texts=st.lists(st.text("ab ", min_size=1, max_size=12), max_size=9), columns=st.integers(4, 40))
+def test_help_stays_whole(texts, columns):
+    lines = wrap(texts, columns)
+    assert "   ".join(lines) == "   ".join(texts)
+    assert all(len(line) <= columns or line in texts for line in lines)
+
+
+def test_commands_come_once_and_devices_see_the_keys():
+    panel = Panel()
+    for key in ("up", "y", "tab"):
+        panel.press(key, "")
+    said = panel.poll()
+    assert said.commands == ("keep", "take_over") and panel.keys == Keys(frozenset({"up"}), ("up", "y", "tab"))
+    assert panel.poll().commands == () and panel.keys.pressed == ()
+
+
+def test_while_a_note_is_written_keys_are_letters():
+    panel = Panel()
+    panel.press("t", "t")
+    for key in ("y", "space", "x", "backspace", "q"):
+        panel.press(key, {"space": " ", "backspace": "\x08"}.get(key, key))
+    said = panel.poll()
+    assert said == ((), None, True) and panel.keys == Keys() and panel.written == "y q"
+    panel.press("return", "\r")
+    assert panel.poll() == ((), "y q", False) and panel.poll().note is None
+    panel.press("t", "t")
+    panel.press("a", "a")
+    panel.press("escape", "\x1b")
+    assert panel.poll() == ((), None, False)
+
+
+def test_keys_of_a_terminal():
+    sent = "\x1b[A\x1bOBy\t \r\x7fQ\x1b"
+    assert [key for key, _ in split_keys(sent)] == ["up", "down", "y", "tab", "space", "return", "backspace", "q", "escape"]
+    assert split_keys(" Q") == [("space", " "), ("q", "Q")]
+
+
+@given(text=st.text(max_size=30))
+def test_nothing_that_a_terminal_sends_is_too_much(text):
+    assert all((key and key.islower()) or not key.isalpha() for key, _ in split_keys(text) if key.isascii())
+
+
+@pytest.mark.parametrize("shape", [(400, 400), (100, 300), (300, 100), (3, 5)])
+def test_a_picture_in_letters_keeps_its_shape(shape):
+    picture = np.zeros((*shape, 3), np.uint8)
+    picture[: shape[0] // 2] = (200, 0, 0)
+    lines = picture_lines(picture, 60, 20)
+    assert 0 < len(lines) <= 20
+    across = {line.count("\u2580") for line in lines}
+    assert len(across) == 1 and max(across) <= 60
+    if min(shape) > 50:
+        assert max(across) / (2 * len(lines)) == pytest.approx(shape[1] / shape[0], rel=0.1)
+        assert "38;2;200;0;0;48;2;200;0;0" in lines[0] and "38;2;0;0;0;48;2;0;0;0" in lines[-1]
+
+
+def test_a_terminal_that_is_none_is_said(monkeypatch):
+    with pytest.raises(PanelError, match="the terminal: standard input or output is no terminal"):
+        TerminalPanel().open()
+
+
+def test_without_a_display_the_terminal_is_offered(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(PanelError, match=r"no display .*; expected a screen\n  try: --panel terminal"):
+        WindowPanel("a").open()

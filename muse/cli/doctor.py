@@ -32,7 +32,7 @@ CORE = [
 ]
 #: Extra, distribution, module, what it is for.
 EXTRAS = [
-    ("window", "pygame", "pygame", "on-screen windows (render=True), Gymnasium's renderers"),
+    ("window", "pygame", "pygame", "on-screen windows (render=True, muse interactive_collect), Gymnasium's renderers"),
     ("wandb", "wandb", "wandb", "Weights & Biases"),
     ("hdf5", "h5py", "h5py", "robomimic's and Minari's datasets (muse convert)"),
     ("zarr", "zarr", "zarr", "diffusion_policy's datasets (muse convert)"),
@@ -40,6 +40,7 @@ EXTRAS = [
     ("lerobot", "av", "av", "LeRobot's videos (muse convert)"),
     ("pymunk", "pymunk", "pymunk", "worlds of blocks in the plane (muse.envs.pymunk)"),
     ("bullet", "pybullet", "pybullet", "worlds of an arm at a table (muse.envs.bullet_envs); Python 3.10 and 3.11"),
+    ("spacemouse", "hidapi", "hid", "a SpaceMouse to drive by hand with (muse interactive_collect)"),
     ("robosuite", "robosuite", "mujoco", "RobosuiteEnv; Python 3.10 to 3.12, and a C compiler to install"),
 ]
 

@@ -56,7 +56,7 @@ class SpaceMouseReports:
 class SpaceMouseDevice(InputDevice):
     """Drives with a SpaceMouse, along and about all three axes.
 
-    The button `grip_button` closes the grip and opens it again. Needs the extra `space_mouse`, and on Linux the right to read
+    The button `grip_button` closes the grip and opens it again. Needs the extra `spacemouse`, and on Linux the right to read
     `/dev/hidraw*` (a udev rule; docs/teleoperation.md has it).
     """
 
@@ -88,7 +88,7 @@ class SpaceMouseDevice(InputDevice):
 
     def open(self, keys: KeySource | None = None) -> None:
         """See `InputDevice.open`."""
-        hid = require("hid", "space_mouse", "SpaceMouseDevice")
+        hid = require("hid", "spacemouse", "SpaceMouseDevice")
         found = [
             info for info in hid.enumerate()
             if info["vendor_id"] in VENDORS and (info["usage_page"], info["usage"]) in (_MULTI_AXIS, (0, 0))

@@ -182,7 +182,7 @@ def test_no_report_breaks_a_space_mouse(report):
 
 
 def test_a_space_mouse_that_is_not_there():
-    with pytest.raises((DeviceError, MissingExtraError), match="none found|the extra 'space_mouse' to be installed"):
+    with pytest.raises((DeviceError, MissingExtraError), match="none found|the extra 'spacemouse' to be installed"):
         SpaceMouseDevice({}).open()
 
 

@@ -17,6 +17,7 @@ VERBS = {
     "eval_video": ("muse.cli.eval_video", "evaluate, and save what was seen: a video, or a dataset of the pictures alone"),
     "collect": ("muse.cli.collect", "roll out a policy and save the episodes as a dataset"),
     "compare": ("muse.cli.compare", "compare two experiments on the same initial states"),
+    "serve": ("muse.cli.serve", "answer observations of robots and other processes with an experiment's actions"),
     "resolve": ("muse.cli.resolve", "print what a recipe and a command line come to, and where each value comes from"),
     "load_batches": ("muse.cli.load_batches", "load batches from a recipe's dataset and time them"),
     "convert": ("muse.cli.convert", "convert a dataset from or to another project's form, with a report of every name"),

@@ -145,8 +145,9 @@ class ChunkExecutor:
         self._step += 1
         self.counts.steps += 1
         self._last = action
-        # Of the chunk that this observation would give, the first action would have passed already.
-        if self._pending is None and self._length > 1 and self._left() <= self.threshold * self._length:
+        # A chunk of this observation lasts from the next step on where it holds more than one action; the present one may be it.
+        is_newer = self._length > 1 and self._start < self._step - 1
+        if self._pending is None and is_newer and self._left() <= self.threshold * self._length:
             self._ask(obs, goal, self._step - 1)
         return {name: value.copy() for name, value in action.items()}
 

@@ -147,7 +147,7 @@ class PolicyClient:
         self.about = dict(values["about"])
         unknown = [name for name in (*self.reads, *self.actions) if name not in self.leaves]
         if unknown:
-            raise ValueError(f"'{unknown[0]}' is not among its leaves")
+            raise ValueError(f"no leaf {unknown[0]!r} that it names")
 
     @property
     def is_connected(self) -> bool:

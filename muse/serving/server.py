@@ -101,14 +101,16 @@ class PolicyServer:
         Raises:
             ServingError: When the address cannot be had.
         """
+        if not 0 <= port <= 65535:
+            raise ServingError(f"{host}:{port}", "no port", "0 to 65535")
         try:
             if path is not None:
                 self._listener = _listen_at(path)
             else:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 self._listener = socket.create_server((host, port), family=family, backlog=64)
-        except (OSError, OverflowError) as error:
-            where, reason = path if path is not None else f"{host}:{port}", getattr(error, "strerror", None) or str(error)
+        except OSError as error:
+            where, reason = path if path is not None else f"{host}:{port}", error.strerror or str(error)
             raise ServingError(where, f"cannot listen there ({reason})", "a free address of this machine", "--port 0 for any free port") from error  # fmt: skip
         # Closing a socket wakes nobody up on some systems; looking now and then does on all.
         self._listener.settimeout(0.5)

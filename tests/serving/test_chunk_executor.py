@@ -71,9 +71,9 @@ def test_chunks_that_come_at_once_follow_one_another():
 
 
 def test_the_threshold_says_when_the_next_is_asked_for():
-    for threshold, asked in ((1.0, [0, 0, 1, 2, 3]), (0.5, [0, 1, 2, 3]), (0.25, [0, 2, 4])):
-        planner, executor = make(threshold=threshold)
-        for t in range(5):
+    for threshold, asked in ((1.0, list(range(8))), (0.5, [0, 3, 6]), (0.25, [0, 5]), (0.0, [0, 7])):
+        planner, executor = make(length=8, threshold=threshold)
+        for t in range(8):
             act(executor, t)
         assert planner.asked == asked, threshold
 
@@ -90,12 +90,10 @@ def test_actions_whose_time_has_passed_are_dropped():
     assert act(executor, 3) == 102 and executor.counts.dropped == 2
 
 
-def test_a_late_chunk_is_waited_for_and_one_that_is_all_too_late_asked_for_again():
+def test_two_actions_at_a_time():
     planner, executor = make(length=2, threshold=0.5)
-    assert act(executor, 0) == 0
-    planner.at_once = False
-    assert [act(executor, 1)] == [1] and planner.asked == [0, 0]
-    assert len(planner.waiting) == 0
+    assert [act(executor, t) for t in range(5)] == [0, 1, 101, 201, 301]
+    assert planner.asked == [0, 1, 2, 3, 4]
 
 
 def late(planner, executor):
@@ -190,16 +188,17 @@ def test_what_went_wrong_in_the_background_is_raised_at_the_next_step():
 
 
 def test_what_is_given_and_taken_belongs_to_the_caller():
-    planner, executor = make(threshold=1.0, at_once=True)
-    planner.at_once = True
+    planner, executor = make(threshold=1.0)
     t = np.array(0)
-    action = executor.get_action({"t": t})
+    executor.get_action({"t": t})["action"] += 50
     planner.at_once = False
-    action["action"] += 50
     t += 1
-    assert act(executor, 1) == 1
+    action = executor.get_action({"t": t})
+    assert action["action"] == 1
+    action["action"] += 50
     t[...] = 9
     assert planner.waiting[0][1]["t"] == 1
+    assert executor._last["action"] == 1
 
 
 @pytest.mark.parametrize("options", [{"threshold": 1.5}, {"timeout": 0.0}, {"when_late": "skip"}])

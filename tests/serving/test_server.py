@@ -168,7 +168,7 @@ def test_a_unix_socket(model, tmp_path):
 
 def test_an_address_that_cannot_be_had(server, port, model):
     for host, wanted in (("127.0.0.1", port), ("127.0.0.1", 70000), ("no.such.host.invalid", 0)):
-        with pytest.raises(ServingError, match="cannot listen there"):
+        with pytest.raises(ServingError, match="cannot listen there|no port"):
             PolicyServer(make_policy, model, SPEC).listen(host, wanted)
 
 

@@ -110,7 +110,7 @@ class PolicyServer:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 self._listener = socket.create_server((host, port), family=family, backlog=64)
         except OSError as error:
-            where, reason = path if path is not None else f"{host}:{port}", error.strerror or str(error)
+            where, reason = path if path is not None else f"{host}:{port}", _reason(error)
             raise ServingError(where, f"cannot listen there ({reason})", "a free address of this machine", "--port 0 for any free port") from error  # fmt: skip
         # Closing a socket wakes nobody up on some systems; looking now and then does on all.
         self._listener.settimeout(0.5)
@@ -292,6 +292,11 @@ class _Client:
         if missing:
             raise ServingError(f"'{missing[0]}'", "missing", "all of " + ", ".join(self._server.reads))
         return parts["obs"], parts["goal"]
+
+
+def _reason(error: OSError) -> str:
+    # Python adds the address to the text of some; errors of names have numbers of their own, below zero.
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def _is_list(value: Any, *types: type) -> bool:

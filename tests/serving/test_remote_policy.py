@@ -11,11 +11,13 @@ from test_server import wait_until
 from configs.helpers import load_base_config
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.envs.vector_env import VectorEnv
+from muse.policies.bc.gcbc_policy import GCBCPolicy
 from muse.policies.policy import PolicyError
 from muse.rollouts.loop import run_episodes
 from muse.serving.client import ConnectError
 from muse.serving.protocol import ServingError
 from muse.serving.remote_policy import RemotePolicy
+from muse.serving.server import PolicyServer
 from muse.specs import EnvSpec
 from muse.testing import check_policy
 from muse.utils.abstract import build
@@ -38,8 +40,10 @@ def test_episodes_are_those_of_the_policy_itself(model, port, envs):
             assert np.allclose(one.inputs[name], other.inputs[name], atol=1e-5)
 
 
-def test_it_keeps_the_contract(port):
-    check_policy(RemotePolicy(d(port=port, timeout=4), SPEC))
+def test_it_keeps_the_contract(model):
+    # It builds dozens of them, whose connections end when they are collected.
+    with PolicyServer(make_policy, model, SPEC, max_clients=200) as server:
+        check_policy(RemotePolicy(d(port=int(server.listen(port=0).split(":")[1]), timeout=4), SPEC))
 
 
 def test_chunks(port):
@@ -52,9 +56,6 @@ def test_chunks(port):
 
 
 def test_the_timeout_of_the_policy_that_is_served_ends_episodes(model, envs):
-    from muse.policies.bc.gcbc_policy import GCBCPolicy
-    from muse.serving.server import PolicyServer
-
     with PolicyServer(lambda: GCBCPolicy(d(timeout=5), SPEC), model, SPEC) as server:
         port = int(server.listen(port=0).split(":")[1])
         episodes = run_episodes(envs, RemotePolicy(d(port=port), SPEC), None, [1, 2])

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from muse.serving.protocol import HOST, PORT, ConnectionLostError, Message, ProtocolError, ServingError, receive, send
+from muse.serving.remote_leaf import RemoteLeaf
+from muse.serving.sockets import connect_to
 from muse.utils.errors import brief, nearest
 
 Flat = dict[str, np.ndarray]
@@ -43,28 +44,6 @@ class RemoteError(ServingError):
     def __init__(self, where: str, got: str, expected: str = "", hint: str = "", error: str = "ServingError") -> None:
         super().__init__(where, got, expected, hint)
         self.error = error
-
-
-@dataclass(frozen=True, eq=False)
-class RemoteLeaf:
-    """What a server says of one name: see `muse.specs.Leaf`, which a machine without torch cannot import."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    low: np.ndarray
-    high: np.ndarray
-    unit: str
-    role: str
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RemoteLeaf:
-        """Reads what `Leaf.to_dict` made."""
-        shape = tuple(int(n) for n in values["shape"])
-        low, high = (np.broadcast_to(np.asarray(values[side], np.float64), shape) for side in ("low", "high"))
-        return cls(
-            str(values["name"]), shape, np.dtype(str(values["dtype"])), low, high, str(values["unit"]), str(values["role"])
-        )
 
 
 class PolicyClient:
@@ -117,7 +96,7 @@ class PolicyClient:
         self.close()
         hint = "muse serve exp=<folder> there, and the port or path that it prints"
         try:
-            self._socket = _open(self._place, self.connect_timeout)
+            self._socket = connect_to(self._place, self.connect_timeout)
             self._socket.settimeout(self.connect_timeout)
             send(self._socket, Message("hello"))
             answer = receive(self._socket)
@@ -317,21 +296,6 @@ class PolicyClient:
         except ProtocolError:
             self.close()
             raise
-
-
-def _open(place: Any, timeout: float) -> socket.socket:
-    if not isinstance(place, str):
-        sock = socket.create_connection(place, timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.settimeout(timeout)
-        sock.connect(place)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def _joined(obs: Mapping[str, Any], goal: Mapping[str, Any]) -> Flat:

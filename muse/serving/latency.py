@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muse.serving.client import Flat, PolicyClient, RemoteLeaf
+from muse.serving.client import Flat, PolicyClient
 from muse.serving.protocol import ServingError
+from muse.serving.remote_leaf import RemoteLeaf
 
 #: Limits beyond this are drawn from as if there were none.
 _FAR = 1e6

@@ -15,7 +15,6 @@ import contextlib
 import logging
 import os
 import socket
-import stat
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +24,7 @@ import numpy as np
 from muse.models.model import Model
 from muse.policies.policy import Policy
 from muse.serving.protocol import HOST, PORT, ConnectionLostError, Message, ProtocolError, ServingError, receive, send
+from muse.serving.sockets import describe_refusal, listen_at, prepare
 from muse.specs import EnvSpec
 from muse.utils.attrdicts import flatten, nest
 from muse.utils.errors import MuseError, brief, nearest
@@ -36,8 +36,6 @@ _log = logging.getLogger(__name__)
 MAX_ROWS = 4096
 #: How long a message that has begun, or an answer, may take to go through [s].
 _TRANSFER_TIMEOUT = 10.0
-#: Seconds of silence after which a connection is probed, seconds between probes, and how many go unanswered before it counts as lost.
-_KEEP_ALIVE = (20, 5, 3)
 
 
 class PolicyServer:
@@ -105,12 +103,12 @@ class PolicyServer:
             raise ServingError(f"{host}:{port}", "no port", "0 to 65535")
         try:
             if path is not None:
-                self._listener = _listen_at(path)
+                self._listener = listen_at(path)
             else:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 self._listener = socket.create_server((host, port), family=family, backlog=64)
         except OSError as error:
-            where, reason = path if path is not None else f"{host}:{port}", _reason(error)
+            where, reason = path if path is not None else f"{host}:{port}", describe_refusal(error)
             raise ServingError(where, f"cannot listen there ({reason})", "a free address of this machine", "--port 0 for any free port") from error  # fmt: skip
         # Closing a socket wakes nobody up on some systems; looking now and then does on all.
         self._listener.settimeout(0.5)
@@ -174,7 +172,7 @@ class PolicyServer:
         """Answers one client until it goes; its policy goes with it."""
         try:
             with sock:
-                _prepare(sock)
+                prepare(sock)
                 self._converse(sock)
         except (ConnectionLostError, OSError) as error:
             _log.info("a client has gone: %s", error)
@@ -294,11 +292,6 @@ class _Client:
         return parts["obs"], parts["goal"]
 
 
-def _reason(error: OSError) -> str:
-    # Python adds the address to the text of some; errors of names have numbers of their own, below zero.
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-
-
 def _is_list(value: Any, *types: type) -> bool:
     return isinstance(value, list) and all(type(item) in types for item in value)
 
@@ -316,37 +309,3 @@ def _send_away(sock: socket.socket, error: MuseError) -> None:
     for _ in range(64):
         if not sock.recv(2**16):
             return
-
-
-def _prepare(sock: socket.socket) -> None:
-    """Sends small answers at once, and finds out about a machine that lost its power."""
-    if sock.family == getattr(socket, "AF_UNIX", None):
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in zip(("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"), _KEEP_ALIVE, strict=True):
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _listen_at(path: str) -> socket.socket:
-    """Returns a Unix socket that listens at `path`; what a dead server left there is removed."""
-    if os.path.lexists(path):
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise ServingError(path, "is there already, and no socket", "a new path")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(path)
-            except ConnectionRefusedError:
-                os.unlink(path)
-            else:
-                raise ServingError(path, "a server listens there already", "a new path")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(path)
-        os.chmod(path, 0o600)
-        listener.listen(64)
-    except BaseException:
-        listener.close()
-        raise
-    return listener

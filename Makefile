@@ -9,7 +9,7 @@ STEPS ?= 2000
 EVAL_EPISODES ?= 100
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test test-all check bench bench-square bench-datasets bench-rendering bench-worlds format build clean
+.PHONY: help setup demo test test-all check bench bench-serving bench-square bench-datasets bench-rendering bench-worlds format build clean
 help:
 	@echo "make demo      collect, train and evaluate a policy on the point mass (some minutes, two CPU cores)"
 	@echo "make test      the test suite (minutes, no network, no display)"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench-datasets  datasets beside robomimic's and LeRobot's, written to benchmarks/results/datasets.json (minutes, 20 GB of the disk)"
 	@echo "make bench-rendering  pictures of robosuite beside robosuite's own, written to benchmarks/results/rendering.json (minutes)"
 	@echo "make bench-worlds  steps of simulated worlds beside their bare engines, written to benchmarks/results/worlds_speed.json (minutes)"
+	@echo "make bench-serving  a served policy beside the same one in the process, written to benchmarks/results/serving.json (minutes)"
 	@echo "make format    format the code"
 	@echo "make build     wheel and sdist, installed into an empty environment and tried"
 	@echo "make setup     .venv with every extra that needs no hardware"
@@ -67,6 +68,9 @@ bench-rendering: $(VENV)/dev
 
 bench-worlds: $(VENV)/dev
 	@$(BIN)/python benchmarks/worlds_speed.py
+
+bench-serving: $(VENV)/dev
+	@$(BIN)/python benchmarks/serving.py
 
 format: $(VENV)/dev
 	@$(BIN)/ruff check --fix -q .

@@ -25,6 +25,7 @@ ALLOWED = {
         "muse.envs.env", "muse.envs.vector_env", "muse.policies.policy", "muse.models.model", "muse.datasets.dataset",
         "muse.metrics.metric", "muse.metrics.tracker", "muse.rewards.reward", "muse.specs", "muse.utils",
     ),
+    "muse.serving": ("muse.policies.policy", "muse.models.model", "muse.envs.env", "muse.specs", "muse.utils"),
     "muse.trainers": (
         "muse.rollouts", "muse.envs.env", "muse.envs.vector_env", "muse.policies.policy", "muse.models.model", "muse.models.normalizer",
         "muse.datasets.dataset", "muse.datasets.augmentation", "muse.datasets.samplers.sampler", "muse.datasets.prefetch", "muse.metrics.metric",

@@ -4,17 +4,21 @@ A page is run from top to bottom in a folder of its own. In a page,
 
 * a block of `sh` is commands, one a line; a block of `python` runs in one namespace for the page;
 * a block of `python` that begins with `# file: <name>` is written to that file, to be imported or run by what follows;
+* a command that ends in `&` runs beside what follows it on the page, once it has said its first line;
 * a block of `text` is not run. No other kind of block is there.
 
 Pages show real sizes; `smaller` makes them small. `configs/README.md` has a test of its own, `tests/configs/test_readme.py`.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import itertools
+import os
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -98,10 +102,25 @@ def run_verb(words):
         return end.code
 
 
-def run_line(line):
-    """Runs a command, or checks what a test cannot run. Returns its status."""
+def run_line(line, beside=None):
+    """Runs a command, or checks what a test cannot run. Returns its status.
+
+    Args:
+        beside: A stack of what ends with the page, for a command in the background.
+    """
     words = shlex.split(line, comments=True)
     match words:
+        case ["muse", *rest, "&"] if beside is not None:
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            process = beside.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "muse", *smaller(rest)], stdout=subprocess.PIPE, text=True, env=environment
+                )
+            )
+            beside.callback(process.terminate)
+            return 0 if process.stdout.readline() else process.wait()
+        case ["python", "-m", module, *rest] if module.startswith("muse."):
+            return importlib.import_module(module).main(rest)
         case ["make", target]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"no target '{target}'"
         case ["pip", "install", *_]:
@@ -148,6 +167,13 @@ def needing_robosuite(page):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [needing_robosuite(page) for page in RUN], ids=[name_of(page) for page in RUN])
 def test_what_a_page_says_runs(page, folder, capsys):
+    with contextlib.ExitStack() as beside:
+        run_page(page, folder, capsys, beside)
+    unused = [path.name for path in folder.glob("*.py") if not is_used(path, page)]
+    assert not unused, f"{name_of(page)}: nothing runs {', '.join(unused)}"
+
+
+def run_page(page, folder, capsys, beside):
     namespace = {"__name__": "guide"}
     for begin, kind, text in blocks_of(page):
         where = f"{name_of(page)}:{begin}"
@@ -161,10 +187,8 @@ def test_what_a_page_says_runs(page, folder, capsys):
         elif kind == "sh":
             for line in text.replace("\\\n", " ").splitlines():
                 if line.strip():
-                    status = run_line(line)
+                    status = run_line(line, beside)
                     assert status == 0, f"{where}: {line}\nstatus {status}\n{capsys.readouterr().err}"
-    unused = [path.name for path in folder.glob("*.py") if not is_used(path, page)]
-    assert not unused, f"{name_of(page)}: nothing runs {', '.join(unused)}"
 
 
 def is_used(path, page):

@@ -50,10 +50,7 @@ def add_acting_flags(parser: argparse.ArgumentParser, several: bool = True) -> N
         parser: Of the verb.
         several: Environments may be stepped together, and random actions be a baseline.
     """
-    parser.add_argument(
-        "--model_file", metavar="FILE", help="checkpoint in models/, or a path (default: best_model.pt, else model.pt)"
-    )
-    parser.add_argument("--no_model_file", action="store_true", help="act with first weights")
+    add_weights_flags(parser)
     add_mismatch_flag(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the episodes (default: 0)")
     if several:
@@ -61,6 +58,14 @@ def add_acting_flags(parser: argparse.ArgumentParser, several: bool = True) -> N
         parser.add_argument(
             "--num_envs", type=positive_int, metavar="N", help="environments stepped together (default: the recipe's)"
         )
+
+
+def add_weights_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say with which weights."""
+    parser.add_argument(
+        "--model_file", metavar="FILE", help="checkpoint in models/, or a path (default: best_model.pt, else model.pt)"
+    )
+    parser.add_argument("--no_model_file", action="store_true", help="act with first weights")
 
 
 def add_mismatch_flag(parser: argparse.ArgumentParser) -> None:
@@ -112,14 +117,22 @@ def acting(args: argparse.Namespace, unknown: list[str]) -> Iterator[Acting]:
         policy = RandomPolicy(AttrDict(), experiment.env_spec) if args.random_policy else experiment.policy
         if policy is None:
             raise ExperimentError(args.config, "no policy", "a recipe with a group 'policy'", "--random_policy")
-        checkpoint = None
-        if uses_model and args.no_model_file:
-            load_first_statistics(experiment)
-        elif uses_model:
-            checkpoint = restore(experiment, require_experiment(manager, args.config), args.model_file)
+        checkpoint = load_weights(experiment, args, manager) if uses_model else None
         yield Acting(experiment, experiment.vector_env, policy, manager, checkpoint)
     finally:
         experiment.close()
+
+
+def load_weights(experiment: Experiment, args: argparse.Namespace, manager: ExperimentFileManager | None) -> Checkpoint | None:
+    """Gives the model the weights that the flags of `add_weights_flags` say; returns the checkpoint, None for first weights.
+
+    Raises:
+        ExperimentError, CheckpointError, FingerprintError: See `restore`.
+    """
+    if args.no_model_file:
+        load_first_statistics(experiment)
+        return None
+    return restore(experiment, require_experiment(manager, args.config), args.model_file)
 
 
 def restore(experiment: Experiment, manager: ExperimentFileManager, model_file: str | None) -> Checkpoint:

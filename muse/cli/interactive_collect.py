@@ -11,9 +11,9 @@ from pathlib import Path
 from attrdict import AttrDict
 
 from configs.helpers import load_base_config
-from muse.cli.acting import add_acting_flags, load_first_statistics, positive_int, restore
+from muse.cli.acting import add_acting_flags, load_weights, positive_int
 from muse.cli.collecting import add_file_flags, check_collection, open_collection
-from muse.cli.common import load_config, make_parser, require_experiment, run, spell_experiment
+from muse.cli.common import load_config, make_parser, run, spell_experiment
 from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble, recorded_spec
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.experiments.logger import logging_to
@@ -115,10 +115,8 @@ def _assembled(args: argparse.Namespace, unknown: list[str]) -> Iterator[tuple[E
     try:
         if experiment.env_group is None:
             raise ExperimentError(args.config, "no environment", "a recipe with a group 'env_train'")
-        if uses_model and args.no_model_file:
-            load_first_statistics(experiment)
-        elif uses_model:
-            restore(experiment, require_experiment(manager, args.config), args.model_file)
+        if uses_model:
+            load_weights(experiment, args, manager)
         yield experiment, device
     finally:
         experiment.close()

@@ -21,6 +21,7 @@ VERBS = {
         "drive by hand, or take over from a policy, and keep the good episodes",
     ),
     "compare": ("muse.cli.compare", "compare two experiments on the same initial states"),
+    "serve": ("muse.cli.serve", "answer observations of robots and other processes with an experiment's actions"),
     "resolve": ("muse.cli.resolve", "print what a recipe and a command line come to, and where each value comes from"),
     "load_batches": ("muse.cli.load_batches", "load batches from a recipe's dataset and time them"),
     "convert": ("muse.cli.convert", "convert a dataset from or to another project's form, with a report of every name"),

@@ -36,6 +36,10 @@ class _Placed(ABCMeta):
         return model.to(model._chosen_device)
 
 
+#: Begins the names of outputs that hold the actions of several steps: `chunk/action`.
+CHUNK_PREFIX = "chunk/"
+
+
 class Model(BaseClass, torch.nn.Module, metaclass=_Placed):
     """All parameters, and what they compute: `forward` and `loss`.
 
@@ -118,7 +122,7 @@ class Model(BaseClass, torch.nn.Module, metaclass=_Placed):
     @property
     @abstractmethod
     def output_names(self) -> tuple[str, ...]:
-        """What `forward` returns besides `memory` (actions, for a policy's model)."""
+        """What `forward` returns besides `memory` and chunks (actions, for a policy's model)."""
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -139,6 +143,13 @@ class Model(BaseClass, torch.nn.Module, metaclass=_Placed):
     def horizon(self) -> int | None:
         """The window length that the model needs, or None when any will do."""
         return None
+
+    @property
+    def chunk(self) -> int:
+        """Number of steps `K` that each row plans, its own included. Above 1, `forward` returns each action also as
+        `chunk/<name>` `(B, H, K, *shape)`, whose first step is the action itself.
+        """
+        return 1
 
     @property
     def noise_size(self) -> int:

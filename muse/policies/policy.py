@@ -17,7 +17,7 @@ from attrdict import AttrDict
 from muse.models.model import Model
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument, BaseClass
-from muse.utils.attrdicts import Batch
+from muse.utils.attrdicts import Batch, flatten, nest
 from muse.utils.errors import MuseError
 
 
@@ -68,6 +68,20 @@ class Policy(BaseClass, ABC):
         Returns:
             Leaves `(B, *shape)` numpy in the spec's types, in physical units, within the spec's limits.
         """
+
+    def get_action_chunk(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
+        """Returns the actions of this step and of those after it, as far ahead as the policy plans: here, of this step alone.
+
+        Who takes time to ask (`muse.serving`) asks less often for more. The first of them is what `get_action` returns for the
+        same observation. It counts as one action asked for; `timeout` and whatever else counts them knows of no more.
+
+        Args:
+            model, obs, goal: As in `get_action`.
+
+        Returns:
+            Leaves `(B, K, *shape)`, as those of `get_action`; `K` is always the same.
+        """
+        return nest({name: value[:, None] for name, value in flatten(self.get_action(model, obs, goal)).items()})
 
     @abstractmethod
     def reset_policy(self, rows: np.ndarray | None = None, seeds: Sequence[int | None] | None = None) -> None:

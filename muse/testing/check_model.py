@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from muse.models.model import Model, ModelError, StatisticsError
+from muse.models.model import CHUNK_PREFIX, Model, ModelError, StatisticsError
 from muse.specs import EnvSpec, LossResult
 from muse.testing.made_up import draw_values, fake_env_spec, statistics_of
 from muse.testing.problems import listed
@@ -63,7 +63,7 @@ class _Check:
         self.cls = model_or_cls if isinstance(model_or_cls, type) else None
         self.model: Model = self._build() if self.cls else model_or_cls
         self.spec = self.model.env_spec
-        self.horizon = self.model.horizon or 4
+        self.horizon = self.model.horizon or max(4, self.model.chunk)
         self.rng = make_generator(0, "check_model")
 
     def _build(self) -> Model:
@@ -170,7 +170,8 @@ class _Check:
             outputs = self.model(inputs, self.model.initial_memory(BATCH))
             again = self.model(nest(inputs))
         self.expect(isinstance(outputs, dict), f"forward returned a {type(outputs).__name__}, not a dict.")
-        extra = set(outputs) - set(self.model.output_names) - {"memory"}
+        chunks = [CHUNK_PREFIX + name for name in self.model.output_names] if self.model.chunk > 1 else []
+        extra = set(outputs) - set(self.model.output_names) - {"memory", *chunks}
         self.expect(not extra, f"forward returned {', '.join(sorted(extra))}, which output_names does not list.")
         for name in self.model.output_names:
             if name not in outputs:
@@ -186,6 +187,18 @@ class _Check:
                 _close(outputs[name], again[name]),
                 f"forward gave '{name}' differently the second time; without noise it is deterministic.",
             )
+
+        self.chunks(outputs)
+
+    def chunks(self, outputs: dict[str, Tensor]) -> None:
+        """A model that plans several steps says so of each action, and its first step is the action."""
+        for name in self.model.output_names if self.model.chunk > 1 else ():
+            chunk, shape = outputs.get(CHUNK_PREFIX + name), self.spec.leaf(name).shape
+            if chunk is None or tuple(chunk.shape) != (BATCH, self.horizon, self.model.chunk, *shape):
+                got = "nothing" if chunk is None else f"the shape {tuple(chunk.shape)}"
+                self.expect(False, f"chunk is {self.model.chunk}, but forward returned {got} for '{CHUNK_PREFIX}{name}'.")
+            elif name in outputs:
+                self.expect(_close(chunk[:, :, 0], outputs[name]), f"The first step of '{CHUNK_PREFIX}{name}' is not '{name}'.")
 
     def inputs_are_left_alone(self) -> None:
         """Neither forward nor loss writes to what it was given."""

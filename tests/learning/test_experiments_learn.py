@@ -52,13 +52,14 @@ def test_fisher_p_against_a_known_table():
 HEADS = {
     "rnn": ["cfgs/model/bc_rnn.py", "%%action_decoder", "--hidden_size", 32],
     "mlp": ["cfgs/model/bc_mlp.py"],
+    "chunk": ["cfgs/model/bc_chunk.py"],
     "gmm": ["cfgs/model/bc_rnn_gmm.py", "%%action_decoder", "--hidden_size", 32],
     "gaussian": ["cfgs/model/bc_gaussian.py", "%%action_decoder", "--hidden_size", 32],
 }
 
 
 @pytest.mark.parametrize(
-    "head", [pytest.param(name, marks=[] if name in ("rnn", "mlp") else [pytest.mark.slow]) for name in HEADS]
+    "head", [pytest.param(name, marks=[] if name in ("rnn", "mlp", "chunk") else [pytest.mark.slow]) for name in HEADS]
 )
 def test_the_point_mass_is_learnt(place, head):
     recipe, episodes = "cfgs/exp_point_mass/bc_rnn.py", 20
@@ -71,7 +72,7 @@ def test_the_point_mass_is_learnt(place, head):
         *HEADS[head],
         "%trainer",
         "--max_steps",
-        300 if head in ("rnn", "mlp") else 800,
+        300 if head in ("rnn", "mlp", "chunk") else 800,
         "--rollout_train_env_every_n_steps",
         0,
     ]

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from muse.models.basic_model import MLP_ARGUMENTS, MLPModel
+from muse.models.bc.chunks import look_ahead
 from muse.models.heads import ActionHead, CategoricalHead, DeterministicHead, GaussianHead, GaussianMixtureHead
 from muse.models.heads.categorical_head import is_categorical
-from muse.models.model import Model, ModelError
+from muse.models.model import CHUNK_PREFIX, Model, ModelError
 from muse.models.network_model import NetworkModel, concat_inputs, get_target
 from muse.models.normalizer import Normalizer
 from muse.models.rnn_model import RNN_ARGUMENTS, RnnModel
@@ -80,6 +81,8 @@ class ActionDecoder(Model):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
+        if self.chunk < 1:
+            raise ModelError(f"{type(self).__name__}.chunk", str(self.chunk), "a number of actions, at least 1")
         names = self.env_spec.action_names if self.action_names is None else self.action_names
         if not names:
             raise ModelError(f"{type(self).__name__}.action_names", "none", "at least one action in the spec")
@@ -95,7 +98,7 @@ class ActionDecoder(Model):
             self.heads.append(CategoricalHead({"use_tanh_out": False}, choices))
         self.normalizer = self._make_normalizer(quantities)
         self.raw_sizes = [head.raw_size for head in self.heads]
-        self.decoder = self.build_decoder(sum(self.raw_sizes))
+        self.decoder = self.build_decoder(self.chunk * sum(self.raw_sizes))
 
     def _continuous_head(self, leaves: list[Leaf]) -> ActionHead:
         if self.head is not None:
@@ -141,16 +144,32 @@ class ActionDecoder(Model):
     @property
     def noise_size(self) -> int:
         """Values that the heads draw with; 0 where the most likely action is wanted."""
-        return 0 if self.use_policy_dist_mean else sum(head.noise_size for head in self.heads)
+        return 0 if self.use_policy_dist_mean else self.chunk * sum(head.noise_size for head in self.heads)
 
     def forward(self, inputs: Batch, memory: Any = None) -> dict[str, Any]:
-        """Computes every action `(B, H, *shape)`, and `memory` where the decoder is recurrent."""
+        """Computes every action `(B, H, *shape)`, and `memory` where the decoder is recurrent.
+
+        With `chunk` above 1 also `chunk/<name>` `(B, H, K, *shape)`: the actions of the row and of the `K - 1` steps after it.
+        """
         decoded = self.decoder(inputs, memory)
         noise = None if self.noise_size == 0 else inputs.get("noise")
-        results: dict[str, Any] = self._act(decoded[RAW], noise)
+        results: dict[str, Any] = self._act(self._by_step(decoded[RAW]), None if noise is None else self._by_step(noise))
+        if self.chunk > 1:
+            results = self._first_and_all(results)
         if "memory" in decoded:
             results["memory"] = decoded["memory"]
         return results
+
+    def _by_step(self, value: Tensor) -> Tensor:
+        """Returns `(B, H, K * S)`, what a row says of `K` steps, as `(B, H * K, S)`, for heads that know of single steps."""
+        return value if self.chunk == 1 else value.reshape(value.shape[0], -1, value.shape[2] // self.chunk)
+
+    def _first_and_all(self, actions: Mapping[str, Tensor]) -> dict[str, Any]:
+        chunks = {name: value.unflatten(1, (-1, self.chunk)) for name, value in actions.items()}
+        return {
+            **{name: value[:, :, 0] for name, value in chunks.items()},
+            **{CHUNK_PREFIX + name: value for name, value in chunks.items()},
+        }
 
     def _act(self, raw: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
         actions: dict[str, Tensor] = {}
@@ -180,9 +199,11 @@ class ActionDecoder(Model):
         likely action in physical units, or the share of wrong choices of a whole number.
         """
         inputs = self.preprocess(inputs)
-        raw = self.decoder(inputs)[RAW]
+        raw = self._by_step(self.decoder(inputs)[RAW])
         mask = padding_mask_of(outputs)
         targets = {name: get_target(name, inputs, outputs) for name in self.action_names}
+        if self.chunk > 1:
+            targets, mask = look_ahead(targets, mask, self.chunk)
         terms: dict[str, Tensor] = {}
         loss: Tensor | None = None
         for head, part in zip(self.heads, self._parts(raw), strict=True):
@@ -196,7 +217,7 @@ class ActionDecoder(Model):
             actions = self._act(raw, None)
             for name, action in actions.items():
                 terms[f"policy_error/{name}"] = masked_mean(self._error(action, targets[name]), mask)
-        return LossResult(loss, terms, self.postprocess(inputs, actions))
+        return LossResult(loss, terms, self.postprocess(inputs, actions if self.chunk == 1 else self._first_and_all(actions)))
 
     @staticmethod
     def _error(action: Tensor, target: Tensor) -> Tensor:
@@ -213,10 +234,20 @@ class ActionDecoder(Model):
 
 
 class MLPActionDecoder(ActionDecoder):
-    """Decodes every row on its own."""
+    """Decodes every row on its own; with `chunk` into the actions of several steps (action chunking; T. Zhao et al., 2023).
 
-    predefined_arguments = ActionDecoder.predefined_arguments + MLP_ARGUMENTS
+    A chunk is learnt from windows that are at least as long.
+    """
 
+    predefined_arguments = (
+        ActionDecoder.predefined_arguments
+        + MLP_ARGUMENTS
+        + [
+            Argument("chunk", type=int, default=1, help="actions decoded from a row: its own, and those of the steps after it"),
+        ]
+    )
+
+    chunk = 1
     mlp_size: int
     mlp_depth: int
     activation: str

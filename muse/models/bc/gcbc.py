@@ -167,6 +167,11 @@ class BaseGCBC(GroupedModel):
         return tuple(name for name in super().batch_names if not (makes_goals and name in self.goal_names))
 
     @property
+    def chunk(self) -> int:
+        """The decoder's."""
+        return self.action_decoder.chunk
+
+    @property
     def noise_size(self) -> int:
         """The decoder's."""
         return self.action_decoder.noise_size

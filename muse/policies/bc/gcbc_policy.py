@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.models.model import Model
+from muse.models.model import CHUNK_PREFIX, Model
 from muse.policies.inference import MODEL_ARGUMENTS, ModelView, pick, take
 from muse.policies.policy import PolicyError
 from muse.policies.row_policy import RowPolicy, as_array
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
-from muse.utils.attrdicts import Batch
+from muse.utils.attrdicts import Batch, flatten, nest
 from muse.utils.torch_utils import to_tensor
 
 
@@ -70,6 +70,27 @@ class GCBCPolicy(RowPolicy):
 
     def get_action(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
         """See `Policy.get_action`."""
+        outputs = self._compute(model, obs, goal)
+        action = take(outputs, self._out_names, "GCBCPolicy.get_action")
+        if self.online_action_postproc_fn is not None:
+            action = {name: as_array(value)[:, -1] for name, value in action.items()}
+        return self._finish(model, obs, goal, action)
+
+    def get_action_chunk(self, model: Model | None, obs: Batch, goal: Batch) -> AttrDict:
+        """See `Policy.get_action_chunk`: as many steps as the model plans (`Model.chunk`)."""
+        if model is None or model.chunk == 1:
+            return super().get_action_chunk(model, obs, goal)
+        outputs = self._compute(model, obs, goal)
+        taken = take(outputs, [CHUNK_PREFIX + name for name in self._out_names], "GCBCPolicy.get_action_chunk")
+        chunks = {name.removeprefix(CHUNK_PREFIX): as_array(value)[:, -1] for name, value in taken.items()}
+        steps = [
+            flatten(self._finish(model, obs, goal, {name: value[:, k] for name, value in chunks.items()}))
+            for k in range(model.chunk)
+        ]
+        return nest({name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]})
+
+    def _compute(self, model: Model | None, obs: Batch, goal: Batch) -> Mapping[str, Any]:
+        """Returns what the model says of an observation, and counts it."""
         view = self._view
         model = view.look(model, "GCBCPolicy")
         device = view.device
@@ -80,10 +101,10 @@ class GCBCPolicy(RowPolicy):
         self.count_rows(rows)
         if self.sample is not False and view.noise_size:
             inputs["noise"] = to_tensor(self.draw_normal(horizon, view.noise_size), device)
-        outputs = view.run(model, begin, "GCBCPolicy", lambda memory: model(inputs, memory))
-        action: Mapping[str, Any] = take(outputs, self._out_names, "GCBCPolicy.get_action")
+        return view.run(model, begin, "GCBCPolicy", lambda memory: model(inputs, memory))
+
+    def _finish(self, model: Model | None, obs: Batch, goal: Batch, action: Mapping[str, Any]) -> AttrDict:
         if self.online_action_postproc_fn is not None:
-            action = {name: as_array(value)[:, -1] for name, value in action.items()}
             action = self.online_action_postproc_fn(model, obs, goal, action)
         return self.finish(action, goal)
 

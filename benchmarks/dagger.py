@@ -55,7 +55,7 @@ RECIPE, EXPERT = "cfgs/exp_point_mass/bc_rnn.py", "cfgs/policy/point_mass_expert
 #: Demonstrations of the first policy, steps of each training, episodes of each evaluation.
 DEMONSTRATIONS, TRAIN_STEPS, EVAL_EPISODES = 10, 1000, 100
 #: The person takes over after so many steps without coming nearer, and gives back after so many.
-PATIENCE, HOLD = 6, 12
+PATIENCE, HOLD = 5, 30
 
 
 class Watched(Policy):

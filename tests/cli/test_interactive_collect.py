@@ -244,3 +244,24 @@ def test_a_session_in_a_window():
         action = read_file("a.npz").steps["action"]
         assert action[:, 0].min() == -1.0 and (np.abs(action).max(axis=1) == 0).any()
         assert ((action[:, 1] > 0) & (action[:, 0] != 0)).any(), "the pointer led somewhere that keys do not"
+
+
+def test_a_session_that_was_killed_goes_on_and_is_trained_on(capsys):
+    write_log("log.jsonl", *[14] * 300)
+    file = "data/point_mass/mine.npz"
+    line = f"--panel none --hz 200 --save_file {file} {RECIPE} %teleop cfgs/teleop/recorded.py --file log.jsonl"
+    process = start(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: episodes(file) >= 2, "two episodes")
+    process.kill()
+    process.wait()
+    line = line.replace("--save_file", "--continue --max_eps 20 --save_file").replace("--hz 200", "--hz 0")
+    assert main(["interactive_collect", *line.split()]) == 0
+    assert episodes(file) == 20 and len(set(read_file(file).meta["collection"]["kept"])) == 20
+    trainer = "%trainer --max_steps 4 --save_every_n_steps 2 --rollout_train_env_every_n_steps 0"
+    assert main(f"goal_train --no_wandb {RECIPE} --dataset mine {trainer}".split()) == 0
+    experiment = next(Path("experiments/point_mass").iterdir())
+    # And what was trained acts, until it is taken over.
+    Path("over.jsonl").write_text(LINE % (0, '"start"') + LINE % (0, "") + LINE % (1, '"take_over"') + LINE % (0, '"keep"'))
+    over = f"--panel none --hz 0 --save_file over.npz exp={experiment} %teleop cfgs/teleop/recorded.py --file over.jsonl"
+    assert main(["interactive_collect", *over.split()]) == 0
+    assert read_file("over.npz").steps["policy_name"][:, 0].tolist() == ["policy", "policy", "person"]

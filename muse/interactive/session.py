@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from muse.envs.env import Env
 from muse.envs.teleop import TeleopInput
 from muse.envs.vector_env import VectorEnv
@@ -155,6 +157,11 @@ class Session:
             self._step(reading.given)
         if self.state is not State.CLOSED:
             self.panel.show(self._view())
+
+    @property
+    def observation(self) -> dict[str, np.ndarray]:
+        """What the env observed last, a flat dict, leaves `(1, *shape)`: what the person sees."""
+        return self._vector_env.observe(self.env.env_spec.observation_names)
 
     # Listening.
 

@@ -35,6 +35,11 @@ class Chain:
         tip = self._frames(joints)[1]
         return tip[:3, 3], tip[:3, :3]
 
+    def jacobian(self, joints: np.ndarray) -> np.ndarray:
+        """Returns how the tip moves, then turns, with each joint, `(6, J)`."""
+        frames, tip = self._frames(joints)
+        return _jacobian(frames, tip[:3, 3])
+
     def solve(
         self,
         joints: np.ndarray,

@@ -1,0 +1,501 @@
+"""The one place that talks to the arm: some forty times a second it reads its state, checks it, and tells it where to be next.
+
+servo = Servo(robot, clock, limits, ...)
+servo.start("pose")                         # the arm is held where it is
+while True:
+    servo.aim_at_pose(position, rotation)   # returns at once; ticks move the arm there
+    clock.sleep_until(...)
+    servo.check()                           # raises what stopped it
+    servo.reading
+servo.stop("done")
+
+Its ticks go on whatever becomes of who aims: this is the watchdog. When nobody has aimed for too long, when the state that the robot
+tells does not change, when a call takes too long or fails, when a limit is passed, it stops the arm: it slows down what the arm is
+told as fast as accelerations allow, then ends the controller, upon which the robot's own server holds the arm where it is.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from muse.envs.bullet_envs.kinematics import Chain
+from muse.envs.polymetis.arm import JOINTS, flange_of
+from muse.envs.polymetis.clock import Clock
+from muse.envs.polymetis.interface import RobotError, RobotInterface, RobotState, RobotStopped
+from muse.envs.polymetis.motion import Motion
+from muse.envs.polymetis.safety import SHARE, Limits, exceeded
+from muse.envs.polymetis.sensors import wrench_of
+from muse.utils.errors import brief
+
+_log = logging.getLogger(__name__)
+
+#: Gains of joints while a person guides the arm: no stiffness, and just enough damping to feel calm [N m s/rad].
+GUIDED_KQ, GUIDED_KQD = (0.0,) * JOINTS, (0.5, 0.5, 0.5, 0.5, 0.2, 0.2, 0.2)
+#: How long slowing down may take before the controller is ended anyhow [s].
+_LONGEST_BRAKE = 1.5
+#: Poses in a row that the robot may refuse, for want of joint positions, before it is stopped.
+_MOST_UNREACHABLE = 20
+#: How far what is told may be ahead of the tip [m]; the stiffness of the controller makes a force of it.
+_LONGEST_LEAD = 0.1
+_UNITS = {"workspace": "m outside its box", "speed": "m/s", "turn_speed": "rad/s", "joint_speed": "rad/s", "force": "N"}
+_LOOK = "look what happened, then env.recover() and env.arm()"
+
+
+class Mode(enum.Enum):
+    """What the servo is at."""
+
+    OFF = "off"
+    POSE = "pose"
+    JOINTS = "joints"
+    GUIDED = "guided"
+    BRAKING = "braking"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long things may take [s].
+
+    Args:
+        command: Without anybody aiming.
+        state: Without a new state of the robot.
+        call: For a call to the robot.
+    """
+
+    command: float = 0.5
+    state: float = 0.2
+    call: float = 0.5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the arm was doing at one moment. Of the tip, in the frame of the base.
+
+    Args:
+        stamp: The robot's own time [s].
+        joints, joint_velocities: `(7,)` [rad], [rad/s].
+        external_torques: On the joints, from outside `(7,)` [N m].
+        position, rotation: `(3,)` [m], `(3, 3)`.
+        twist: `(6,)` [m/s, rad/s].
+        wrench: Force and torque from outside, from the external torques `(6,)` [N, N m].
+    """
+
+    stamp: float
+    joints: np.ndarray
+    joint_velocities: np.ndarray
+    external_torques: np.ndarray
+    position: np.ndarray
+    rotation: np.ndarray
+    twist: np.ndarray
+    wrench: np.ndarray
+
+
+class Servo:
+    """See the module's docstring.
+
+    Args:
+        robot: The arm.
+        clock: Whose time.
+        chain: Of its joints, to the tip.
+        limits: What it is held to.
+        patience: How long things may take.
+        period: Between ticks [s].
+        tool_length: From flange to tip [m].
+        posture: Joint positions `(7,)` to stay close to [rad].
+        name: What messages call it.
+
+    Attributes:
+        reading: The latest; None before the first.
+        mode: What it is at.
+        counts: Ticks in which the arm gave way to a force (`force`) or waited for what was in its way (`lead`), and in which the robot
+            found no joint positions (`unreachable`); stops, by kind.
+    """
+
+    def __init__(
+        self,
+        robot: RobotInterface,
+        clock: Clock,
+        chain: Chain,
+        limits: Limits,
+        patience: Patience,
+        period: float,
+        tool_length: float,
+        posture: np.ndarray,
+        name: str,
+    ) -> None:
+        self.robot, self.clock, self.limits = robot, clock, limits
+        self.mode, self.counts = Mode.OFF, Counter[str]()
+        self.reading: Reading | None = None
+        self._chain, self._patience, self.period, self._tool_length, self._name = chain, patience, period, tool_length, name
+        self._motion = Motion(chain, limits, posture, period)
+        # Held for moments only, by whoever aims and by a tick; never during a call to the robot.
+        self._lock = threading.RLock()
+        # Held during every call to the robot.
+        self._wire = threading.RLock()
+        self._target: Callable[[], None] | None = None
+        self._aimed: float | None = None
+        self._advanced = self._beat = clock.now()
+        self._brake_end = 0.0
+        self._unreachable = 0
+        self._was_inside = False
+        self._space = Mode.OFF
+        self._reason: tuple[str, str] | None = None
+        self._end_ticks: Callable[[], None] | None = None
+
+    # What others call.
+
+    def start(self, space: str) -> None:
+        """Starts an impedance controller that holds the arm where it is, and the ticks.
+
+        Args:
+            space: `pose`, stiff in the directions of the hand, or `joints`.
+
+        Raises:
+            RobotStopped: Where the robot was stopped, or does not answer as it should.
+        """
+        starts = {"pose": self.robot.start_cartesian_impedance, "joints": self.robot.start_joint_impedance}
+        self._begin(Mode(space), starts[space])
+
+    def guide(self) -> None:
+        """Lets a person move the arm by hand: a controller without stiffness. Limits are those of the person.
+
+        Raises:
+            RobotStopped: As `start`.
+        """
+        stiffness, damping = torch.tensor(GUIDED_KQ), torch.tensor(GUIDED_KQD)
+        self._begin(Mode.GUIDED, lambda: self.robot.start_joint_impedance(Kq=stiffness, Kqd=damping, adaptive=False))
+
+    def aim_at_pose(self, position: np.ndarray, rotation: np.ndarray, lasting: bool = False) -> None:
+        """Says where the tip is to go, `(3,)` [m] and `(3, 3)`; with `lasting`, nothing need be said after.
+
+        Raises:
+            RobotStopped: Where the robot was stopped.
+        """
+        self._aim(Mode.POSE, lambda: self._motion.toward_pose(position, rotation), lasting)
+
+    def aim_at_joints(self, joints: np.ndarray, lasting: bool = False) -> None:
+        """Says where joints are to go `(7,)` [rad]; see `aim_at_pose`."""
+        self._aim(Mode.JOINTS, lambda: self._motion.toward_joints(joints), lasting)
+
+    def rest(self) -> None:
+        """Slows down and holds the arm; nothing need be said after."""
+        with self._lock:
+            if self.mode in (Mode.POSE, Mode.JOINTS):
+                self._target, self._aimed = None, None
+
+    def stop(self, kind: str, why: str) -> None:
+        """Slows down, ends the controller, and returns when that is done. Where it is stopped already the first reason stays."""
+        self._stop(kind, why)
+        self._await_stop()
+
+    def check(self) -> None:
+        """Raises `RobotStopped` where the arm was stopped, after it has come to rest, or where the servo itself hangs in a call."""
+        silent = self.clock.now() - self._beat
+        is_running = self.mode not in (Mode.OFF, Mode.STOPPED)
+        if is_running and silent > self._patience.call + 2 * self.period:
+            self._stop("call", f"the robot has not answered for {silent:.1f} s")
+        self._await_stop()
+        if self._reason is not None:
+            kind, why = self._reason
+            raise RobotStopped(f"{self._name}: stopped ({kind})", why, "", _LOOK)
+
+    def pause(self) -> None:
+        """Ends the ticks, for a simulated arm that is put somewhere; `start` or `guide` begin them anew.
+
+        Raises:
+            RobotStopped: Where the robot was stopped.
+        """
+        self.check()
+        self._end()
+        self.mode, self.reading = Mode.OFF, None
+
+    def recover(self) -> None:
+        """Forgets why it was stopped, where the robot answers and tells no error.
+
+        Raises:
+            RobotStopped: Where it does not.
+        """
+        self._end()
+        try:
+            self._check_state(self._call("get_robot_state"))
+        except Exception as error:
+            raise RobotStopped(f"{self._name}.recover", _text(error), "a robot that answers", "see docs/real-robot.md") from error
+        self._reason, self.mode, self.reading = None, Mode.OFF, None
+
+    def read(self) -> Reading:
+        """Asks the robot for its state, for who needs one without ticks.
+
+        Raises:
+            RobotStopped: Where it does not answer.
+        """
+        try:
+            state = self._call("get_robot_state")
+            self._check_state(state)
+        except Exception as error:
+            self._stop("connection", _text(error))
+            self.check()
+            raise
+        self.reading = self._read(state)
+        return self.reading
+
+    def close(self) -> None:
+        """Stops the arm where it moves, and ends the ticks. May be called twice."""
+        if self.mode not in (Mode.OFF, Mode.STOPPED):
+            self._stop("closed", "the env was closed")
+            self._await_stop()
+        self._end()
+
+    @property
+    def told(self) -> np.ndarray:
+        """Joint positions that the arm is told at present `(7,)` [rad]."""
+        with self._lock:
+            return self._motion.joints.copy()
+
+    # Inside.
+
+    def _begin(self, mode: Mode, start: Callable[[], Any]) -> None:
+        self.check()
+        self._end()
+        try:
+            reading = self.read()
+            began = self.clock.now()
+            with self._holding_wire():
+                start()
+            self._check_time("starting a controller", began)
+        except RobotStopped:
+            raise
+        except Exception as error:
+            self._stop("connection", _text(error))
+            self.check()
+        with self._lock:
+            self._motion.begin(reading.joints)
+            self._target = self._aimed = None
+            self._unreachable, self._was_inside = 0, False
+            self._beat = self._advanced = self.clock.now()
+            self.mode = self._space = mode
+        self._end_ticks = self.clock.every(self.period, self._tick)
+
+    def _aim(self, mode: Mode, target: Callable[[], None], lasting: bool) -> None:
+        self.check()
+        with self._lock:
+            if self.mode is not mode:
+                raise RobotError(f"{self._name}: aim", f"the servo is {self.mode.value}", f"start('{mode.value}') before")
+            self._target, self._aimed = target, None if lasting else self.clock.now()
+
+    def _tick(self) -> None:
+        """Reads, checks, moves on by one period."""
+        if self.mode in (Mode.OFF, Mode.STOPPED):
+            return
+        try:
+            state = self._call("get_robot_state")
+            reading = self._read(state)
+            self._beat = self.clock.now()
+            if self.mode is Mode.BRAKING:
+                self.reading = reading
+                self._brake()
+                return
+            self._check_state(state)
+            self._check_fresh(reading)
+            self.reading = reading
+            if self.mode is Mode.GUIDED:
+                return
+            if not self._call("is_running_policy"):
+                raise _Fault("controller", "the robot's side has ended the controller (a reflex, or its own limits)")
+            self._check_reading(reading)
+            self._check_aimed()
+            self._move(reading)
+        except Exception as error:
+            if self.mode is Mode.BRAKING:
+                self._end_controller()
+            else:
+                self._stop(error.kind if isinstance(error, _Fault) else "connection", _text(error))
+        finally:
+            self._beat = self.clock.now()
+
+    def _move(self, reading: Reading) -> None:
+        with self._lock:
+            before = self._motion.copy_state()
+            force = float(np.linalg.norm(reading.wrench[:3])) / (SHARE * self.limits.force)
+            lead = float(np.linalg.norm(self._motion.position - reading.position)) / _LONGEST_LEAD
+            if max(force, lead) > 1:
+                self.counts["force" if force > 1 else "lead"] += 1
+                self._motion.yield_to(reading.joints, 1 / max(force, lead))
+            elif self._target is None:
+                self._motion.brake()
+            else:
+                self._target()
+        if self._tell() >= 0:
+            self._unreachable = 0
+            return
+        self.counts["unreachable"] += 1
+        self._unreachable += 1
+        with self._lock:
+            self._motion.restore(before)
+        if self._unreachable > _MOST_UNREACHABLE:
+            raise _Fault("unreachable", f"the robot found no joint positions for {self._unreachable} poses in a row")
+
+    def _brake(self) -> None:
+        """A tick of stopping."""
+        with self._lock:
+            rests = self._motion.brake()
+        if not rests and self.clock.now() < self._brake_end:
+            self._tell()
+        else:
+            self._end_controller()
+
+    def _tell(self) -> int:
+        with self._lock:
+            joints, position, rotation = self._motion.copy_state()
+        if self._space is Mode.JOINTS:
+            return self._call("update_desired_joint_positions", torch.tensor(joints, dtype=torch.float32))
+        place, quaternion = flange_of(position, rotation, self._tool_length)
+        floats = torch.tensor(place, dtype=torch.float32), torch.tensor(quaternion, dtype=torch.float32)
+        return self._call("update_desired_ee_pose", *floats)
+
+    def _check_state(self, state: RobotState) -> None:
+        if state.error_code:
+            raise _Fault("robot", f"the robot reports error {state.error_code}")
+
+    def _check_fresh(self, reading: Reading) -> None:
+        now = self.clock.now()
+        if self.reading is None or reading.stamp > self.reading.stamp:
+            self._advanced = now
+        elif now - self._advanced > self._patience.state:
+            raise _Fault("state", f"the robot has told the same state for {now - self._advanced:.2f} s")
+
+    def _check_reading(self, reading: Reading) -> None:
+        values = np.concatenate([reading.joints, reading.joint_velocities, reading.external_torques])
+        if not np.isfinite(values).all():
+            raise _Fault("state", "the robot tells numbers that are not finite")
+        limits = self.limits
+        over = exceeded(limits, reading.position, reading.twist, reading.joint_velocities, reading.wrench[:3])
+        # An arm that begins outside its box may come in.
+        if not self._was_inside:
+            self._was_inside = bool(over["workspace"] <= 0)
+            over.pop("workspace")
+        for kind, excess in over.items():
+            if excess > 0:
+                limit = getattr(limits, kind, 0.0)
+                raise _Fault(kind, f"{limit + float(excess):.3g} {_UNITS[kind]}{f', limit {limit:g}' if limit else ''}")
+
+    def _check_aimed(self) -> None:
+        late = 0.0 if self._aimed is None else self.clock.now() - self._aimed
+        if late > self._patience.command:
+            raise _Fault("command", f"no action for {late:.2f} s; the policy is too slow or has ended")
+
+    def _call(self, method: str, *args: Any) -> Any:
+        began = self.clock.now()
+        with self._holding_wire():
+            answer = getattr(self.robot, method)(*args)
+        self._check_time(method, began)
+        return answer
+
+    def _check_time(self, what: str, began: float) -> None:
+        took = self.clock.now() - began
+        if took > self._patience.call:
+            raise _Fault("call", f"{what} took {took:.2f} s")
+
+    def _holding_wire(self) -> _Held:
+        return _Held(self._wire, self._patience.call)
+
+    def _read(self, state: RobotState) -> Reading:
+        joints, velocities, torques = (
+            np.array(values, np.float64)
+            for values in (state.joint_positions, state.joint_velocities, state.motor_torques_external)
+        )
+        if not joints.shape == velocities.shape == torques.shape == (JOINTS,):
+            raise _Fault("state", f"{len(joints)} joints, {len(velocities)} velocities, {len(torques)} torques told")
+        position, rotation = self._chain.pose(joints)
+        jacobian = self._chain.jacobian(joints)
+        stamp = state.timestamp.seconds + 1e-9 * state.timestamp.nanos
+        return Reading(
+            stamp, joints, velocities, torques, position, rotation, jacobian @ velocities, wrench_of(jacobian, torques)
+        )
+
+    def _stop(self, kind: str, why: str) -> None:
+        """Begins to stop, once."""
+        with self._lock:
+            if self._reason is not None:
+                return
+            self._reason = (kind, why)
+            self._target = self._aimed = None
+            can_brake = self.mode in (Mode.POSE, Mode.JOINTS) and kind not in ("connection", "call", "controller")
+            was_running = self.mode is not Mode.OFF
+            self.mode = Mode.BRAKING if can_brake else Mode.STOPPED
+            self._brake_end = self.clock.now() + _LONGEST_BRAKE
+        self.counts[f"stop: {kind}"] += 1
+        _log.log(logging.INFO if kind == "closed" else logging.ERROR, "%s: stopping the arm (%s): %s", self._name, kind, why)
+        if was_running and not can_brake:
+            self._end_controller()
+
+    def _await_stop(self) -> None:
+        """Waits until a stop that has begun is over; one whose calls hang is ended."""
+        end = self.clock.now() + _LONGEST_BRAKE + 1.0
+        while self.mode is Mode.BRAKING:
+            if self.clock.now() > end or self._end_ticks is None:
+                self._end_controller()
+                return
+            self.clock.sleep_until(self.clock.now() + self.period)
+
+    def _end_controller(self) -> None:
+        """Tells the robot's server to hold the arm by itself, and waits only so long for it."""
+        self.mode = Mode.STOPPED
+        done: list[BaseException | None] = []
+
+        def end() -> None:
+            try:
+                self.robot.terminate_current_policy(return_log=False)
+                done.append(None)
+            except BaseException as error:
+                done.append(error)
+
+        # A call that hangs holds the wire: this one goes beside it.
+        thread = threading.Thread(target=end, name="muse-stop", daemon=True)
+        thread.start()
+        thread.join(self._patience.call)
+        failure = done[0] if done else TimeoutError(f"no answer in {self._patience.call:g} s")
+        if failure is not None and self._reason is not None:
+            kind, why = self._reason
+            lost = "the stop could not be told to the robot, which holds the last pose that it was told: press its emergency stop"
+            self._reason = (kind, f"{why}; {lost} ({_text(failure)})")
+            _log.error("%s: %s", self._name, lost)
+
+    def _end(self) -> None:
+        if self._end_ticks is not None:
+            self._end_ticks()
+            self._end_ticks = None
+
+
+class _Fault(Exception):
+    """Something that stops the arm."""
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.kind, self.why = kind, why
+
+
+class _Held:
+    """A lock that is waited for only so long [s]: who holds it may hang in a call."""
+
+    def __init__(self, lock: Any, patience: float) -> None:
+        self._lock, self._patience = lock, patience
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=self._patience):
+            raise _Fault("call", f"another call to the robot has not come back in {self._patience:g} s")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _text(error: BaseException) -> str:
+    return error.why if isinstance(error, _Fault) else brief(error, with_kind=True)

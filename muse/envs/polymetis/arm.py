@@ -14,7 +14,7 @@ import numpy as np
 from muse.envs.bullet_envs.kinematics import Chain
 from muse.envs.bullet_envs.panda import DOWN
 from muse.envs.bullet_envs.robot_spec import JOINT_LIMITS
-from muse.utils.rotations import euler_from_matrix, matrix_from_euler, quaternion_from_euler
+from muse.utils.rotations import euler_from_matrix, matrix_from_euler
 
 JOINTS = 7
 #: From the flange to the tip of Franka's own gripper [m].
@@ -53,12 +53,6 @@ def make_flange_chain() -> Chain:
     """Returns the chain from the base to the flange, polymetis' end effector."""
     frames = np.stack([_frame(matrix_from_euler((turn, 0.0, 0.0)), offset) for turn, offset in _JOINTS])
     return Chain(frames, _frame(np.eye(3), (0.0, 0.0, _FLANGE)), np.array(JOINT_LIMITS[0]), np.array(JOINT_LIMITS[1]))
-
-
-def flange_of(position: np.ndarray, rotation: np.ndarray, tool_length: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns position `(3,)` and quaternion `(4,)` of the flange for those of the tip, `(3,)` and `(3, 3)`."""
-    turn = rotation @ HAND_TURN.T
-    return position - tool_length * rotation[:, 2], np.array(quaternion_from_euler(euler_from_matrix(turn)))
 
 
 def pose_of(position: np.ndarray, rotation: np.ndarray) -> np.ndarray:

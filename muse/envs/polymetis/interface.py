@@ -1,11 +1,14 @@
 """What Muse uses of polymetis, and the way to it. The loop that calls it (`muse.envs.polymetis.servo`), at 40 Hz or so:
 
-robot.start_cartesian_impedance()                       # or start_joint_impedance(): the arm holds where it is
+robot.start_cartesian_impedance()                   # or start_joint_impedance(): the arm holds where it is
 while True:
     state = robot.get_robot_state()
-    if not robot.is_running_policy(): ...               # the robot's own safety has ended it
-    robot.update_desired_ee_pose(position, orientation) # or update_desired_joint_positions(positions)
-robot.terminate_current_policy(return_log=False)        # the robot's server goes on to hold the arm where it is
+    if not robot.is_running_policy(): ...           # the robot's own safety has ended it
+    robot.update_desired_joint_positions(positions)
+robot.terminate_current_policy(return_log=False)    # the robot's server goes on to hold the arm where it is
+
+Under either controller joint positions are told: `update_desired_ee_pose` of polymetis looks for joint positions itself, from where the
+joints are, and knows neither limits of their speeds nor where the arm was before. Muse looks for them within its limits.
 
 Names and signatures are those of `polymetis.RobotInterface` and `polymetis.GripperInterface`, as that project publishes them
 (facebookresearch/fairo, polymetis 0.2); its clients serve as they are. A simulated robot has the same ones.
@@ -110,9 +113,6 @@ class RobotInterface(Protocol):
 
     def update_desired_joint_positions(self, positions: torch.Tensor) -> int:
         """Tells where joints are to be `(7,)` [rad]."""
-
-    def update_desired_ee_pose(self, position: torch.Tensor | None = None, orientation: torch.Tensor | None = None) -> int:
-        """Tells where the flange is to be; returns -1, and leaves things as they are, where the joints find no way."""
 
     def terminate_current_policy(self, return_log: bool = True, timeout: float | None = None) -> Any:
         """Ends the controller; the robot's default one holds the arm where it is."""

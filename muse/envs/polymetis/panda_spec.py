@@ -33,9 +33,10 @@ ARGUMENTS = [
     Argument("delta_pivot", type=str, default="expected", choices=tuple(PIVOTS), help="what a change is counted from: where the arm was told to be (expected), where it is (ground-truth), or a quarter of the way from the latter to the former (eval)"),
     Argument("armed", type=bool, default=False, help="let it move from the first reset on, without env.arm()"),
     Argument("on_violation", type=str, default="clip", choices=("clip", "refuse"), help="what becomes of an action outside the limits"),
-    Argument("safenet", type=list, default=[[0.28, -0.3, 0.0], [0.7, 0.3, 0.5]], help="corners of the box that the tip never leaves", unit="m"),
+    Argument("safenet", type=list, default=[[0.28, -0.3, 0.03], [0.7, 0.3, 0.5]], help="corners of the box that the tip never leaves", unit="m"),
     Argument("margin", type=float, default=0.02, help="how far inside its box the tip is told to stay, and joints inside their ranges [rad]", unit="m"),
-    Argument("max_tilt", type=float, default=0.8, help="largest turn of the hand from straight down about x and y", unit="rad"),
+    Argument("clearance", type=float, default=0.15, help="how high above the floor of that box elbow and wrist are told to stay", unit="m"),
+    Argument("max_tilt", type=float, default=0.5, help="largest angle between the hand and straight down", unit="rad"),
     Argument("max_yaw", type=float, default=1.6, help="largest turn of the hand about z", unit="rad"),
     Argument("max_speed", type=float, default=0.55, help="of the tip; it is told to go at three quarters of each speed", unit="m/s"),
     Argument("max_turn_speed", type=float, default=2.0, help="of the hand", unit="rad/s"),
@@ -74,6 +75,10 @@ ARM_LEAVES: list[tuple] = [
     ("gripper_pos", (1,), (0, CLOSED), np.float32, "", "0 open, 255 closed"),
     ("gripper_width", (1,), INFINITE, np.float32, "m", "between the fingers"),
     ("gripper_tip_pos", (3,), INFINITE, np.float32, "m", "the same place as ee_position"),
+    ("target/ee_position", (3,), INFINITE, np.float32, "m", "where the tip was last told to go"),
+    ("target/ee_orientation_eul", (3,), INFINITE, np.float32, "rad", "how the hand was last told to turn"),
+    ("target/joint_positions", (7,), INFINITE, np.float32, "rad", "where joints were last told to go; of a pose, those that are told at present"),
+    ("target/gripper_pos", (1,), (0, CLOSED), np.float32, "", "what the gripper was last told: 0 open, 255 closed"),
     ("external_wrench", (6,), INFINITE, np.float32, "", "force [N] and torque [N m] on the tip from outside, as the joints feel them, frame of the base"),
     ("external_torques", (7,), INFINITE, np.float32, "N m", "on the joints, from outside"),
 ]  # fmt: skip
@@ -100,7 +105,7 @@ def read_limits(params: Mapping[str, Any], where: str) -> Limits:
         low, high = (np.array(corner, np.float64) for corner in params["safenet"])
     except (TypeError, ValueError) as error:
         raise EnvError(f"{where}: safenet", repr(params["safenet"]), "two corners of three numbers each [m]") from error
-    limits = Limits(low, high, margin=float(params["margin"]), **values)
+    limits = Limits(low, high, margin=float(params["margin"]), clearance=float(params["clearance"]), **values)
     for option, expected in check_limits(limits).items():
         raise EnvError(f"{where}: {option}", repr(params.get(option)), expected)
     return limits

@@ -18,7 +18,7 @@ from muse.envs.env import Env, EnvError
 from muse.envs.polymetis.arm import HOMES, JOINTS, make_chain, pose_of, rotation_of
 from muse.envs.polymetis.clock import Clock, WallClock
 from muse.envs.polymetis.hand import CLOSED, Hand
-from muse.envs.polymetis.interface import ActionRefused, GripperInterface, RobotError, RobotInterface, connect
+from muse.envs.polymetis.interface import ActionRefused, GripperInterface, RobotError, RobotInterface, RobotStopped, connect
 from muse.envs.polymetis.panda_spec import ARGUMENTS, PIVOTS, SENSORS, make_group, read_limits
 from muse.envs.polymetis.rate import Rate
 from muse.envs.polymetis.safety import (
@@ -26,6 +26,7 @@ from muse.envs.polymetis.safety import (
     admit_change,
     admit_joint_change,
     admit_joints,
+    admit_place,
     admit_pose,
     describe,
     outside,
@@ -88,6 +89,8 @@ class PolymetisPandaEnv(Env):
         self._is_armed, self._is_running, self._steps = bool(self.armed), False, 0
         #: What the last action meant, within limits: a pose `(6,)` or joint positions `(7,)`.
         self._told: np.ndarray | None = None
+        #: What the gripper was last told, from 0, open, to 255, closed.
+        self._grip = 0.0
         self._clock: Clock | None = None
         self._sensors: list[Sensor] = []
 
@@ -159,7 +162,7 @@ class PolymetisPandaEnv(Env):
         with self._stopping():
             self.come_to(joints, self._hand.max_width if width is None else width)
             self._servo.start("pose" if self._is_pose else "joints")
-            self._told = self._present()
+            self._told, self._grip = self._present(), 0.0 if width is None else self._hand.closing(width)
             self._rate.start()
             self._steps = 0
             observation = self._observe()
@@ -188,7 +191,7 @@ class PolymetisPandaEnv(Env):
             raise ActionRefused(f"{self.name}.step", f"an action outside the limits: {', '.join(kinds)}", expected)
         with self._stopping():
             self._aim(target)
-            self._hand.tell(grip)
+            self._close_hand(grip)
             late = self._rate.wait()
             self._servo.check()
             observation = self._observe()
@@ -279,6 +282,7 @@ class PolymetisPandaEnv(Env):
         self._prepare()
         with self._stopping():
             self._servo.guide()
+            self._told = None
             self._rate.start()
             return nest(self._observe())
 
@@ -292,7 +296,7 @@ class PolymetisPandaEnv(Env):
             RobotStopped: Where it was stopped, or is now.
         """
         with self._stopping():
-            self._hand.tell(min(max(grip, 0.0), CLOSED))
+            self._close_hand(min(max(grip, 0.0), CLOSED))
             self._rate.wait()
             self._servo.check()
             return nest(self._observe())
@@ -307,7 +311,7 @@ class PolymetisPandaEnv(Env):
         """How the rate was kept, and what was clipped or gave way, in words."""
         if self._clock is None:
             return "not connected"
-        counts = {**self.counts, **self._servo.counts}
+        counts = +(self.counts + self._servo.counts)
         found = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())) or "none"
         return f"{self._rate.summary}; violations and stops: {found}"
 
@@ -322,7 +326,7 @@ class PolymetisPandaEnv(Env):
         self._hand = Hand(gripper, self.gripper_mode, self.gripper_speed, self.gripper_force)
         patience = Patience(self.command_timeout, self.state_timeout, self.call_timeout)
         period = 1.0 / (self.hz * max(1, round(self.command_hz / self.hz)))
-        self._servo = Servo(robot, clock, self._chain, self._limits, patience, period, self.tool_length, self._home, self.name)
+        self._servo = Servo(robot, clock, self._chain, self._limits, patience, period, self._home, self.name)
         self._rate = Rate(clock, self.hz)
         self._clock = clock
         try:
@@ -349,6 +353,9 @@ class PolymetisPandaEnv(Env):
         """Whatever goes wrong inside stops the arm, and is raised as `RobotStopped`."""
         try:
             yield
+        except RobotStopped:
+            self._is_running = False
+            raise
         except EnvError as error:
             self._is_running = False
             self._servo.stop("env", error.got)
@@ -376,9 +383,9 @@ class PolymetisPandaEnv(Env):
             raise EnvError(
                 where, f"{joints.tolist()}", f"within {JOINT_LIMITS[0]} and {JOINT_LIMITS[1]}, by a margin of {limits.margin:g}"
             )
-        place = self._chain.pose(joints)[0]
-        if outside(limits, place) > 1e-6:
-            box = f"within the box from {limits.told_low[:3].tolist()} to {limits.told_high[:3].tolist()}"
+        place, rotation = self._chain.pose(joints)
+        if outside(limits, place, rotation, self._chain.places(joints)).max() > 1e-6:
+            box = f"an elbow above the table, a hand that points down, and a tip within the box from {limits.told_low[:3].tolist()} to {limits.told_high[:3].tolist()}"
             raise EnvError(where, f"a tip at {np.round(place, 3).tolist()}", box, "the option safenet")
         return joints
 
@@ -409,7 +416,14 @@ class PolymetisPandaEnv(Env):
             value, found = (admit_change if self._is_pose else admit_joint_change)(limits, value, dt)
             value = pivot + value
         target, more = (admit_pose if self._is_pose else admit_joints)(limits, value, present)
-        return target, describe({**found, **more})
+        kinds = describe({**found, **more})
+        if not self._is_pose:
+            pose = pose_of(*self._chain.pose(target))
+            inside, more = admit_place(limits, pose)
+            if beyond := describe(more):
+                target = self._chain.solve(target, inside[:3], rotation_of(inside), target, 20, 1e-10)
+                kinds += beyond
+        return target, kinds
 
     def _aim(self, target: np.ndarray) -> None:
         self._told = target
@@ -417,6 +431,10 @@ class PolymetisPandaEnv(Env):
             self._servo.aim_at_pose(target[:3], rotation_of(target))
         else:
             self._servo.aim_at_joints(target)
+
+    def _close_hand(self, grip: float) -> None:
+        self._grip = grip
+        self._hand.tell(grip)
 
     def _present(self) -> np.ndarray:
         """Returns where the arm is, as a target would say it."""
@@ -441,6 +459,7 @@ class PolymetisPandaEnv(Env):
             "gripper_pos": [self._hand.closing(width)],
             "gripper_width": [width],
             "gripper_tip_pos": reading.position,
+            **self._target_values(reading),
             "external_wrench": reading.wrench,
             "external_torques": reading.external_torques,
         }
@@ -448,6 +467,18 @@ class PolymetisPandaEnv(Env):
         for sensor in self._sensors:
             observation.update({name: value[None] for name, value in flatten(sensor.read()).items()})
         return observation
+
+    def _target_values(self, reading: Reading) -> dict[str, Any]:
+        """Returns what the arm was last told; while a person leads it, where it is."""
+        if self._told is None:
+            pose, joints = pose_of(reading.position, reading.rotation), reading.joints
+        elif self._is_pose:
+            pose, joints = self._told, self._servo.told
+        else:
+            pose, joints = pose_of(*self._chain.pose(self._told)), self._told
+        names = ("ee_position", "ee_orientation_eul", "joint_positions", "gripper_pos")
+        values = (pose[:3], pose[3:], joints, [self._grip])
+        return {f"target/{name}": value for name, value in zip(names, values, strict=True)}
 
     def _running_clock(self) -> Clock:
         assert self._clock is not None, "connected"

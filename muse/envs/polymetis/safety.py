@@ -30,7 +30,9 @@ class Limits:
     Args:
         low, high: Corners of the box in which the tip stays `(3,)`, frame of the base [m].
         margin: How far inside that box it is told to stay [m].
-        tilt, yaw: Largest turn of the hand from straight down about x and y, and about z, either way [rad].
+        clearance: How high above the floor of that box elbow and wrist are told to stay [m].
+        tilt: Largest angle between the hand and straight down [rad].
+        yaw: Largest turn of the hand about z, either way [rad].
         speed, turn_speed: Of the tip [m/s], [rad/s].
         joint_speed: Of each joint [rad/s].
         acceleration, turn_acceleration, joint_acceleration: With which it is told to change these [m/s^2], [rad/s^2].
@@ -41,7 +43,8 @@ class Limits:
     low: np.ndarray
     high: np.ndarray
     margin: float = 0.02
-    tilt: float = 0.8
+    clearance: float = 0.15
+    tilt: float = 0.5
     yaw: float = 1.6
     speed: float = 0.55
     turn_speed: float = 2.0
@@ -75,14 +78,24 @@ class Limits:
         return np.array(JOINT_LIMITS[1]) - self.margin
 
 
+def admit_place(limits: Limits, pose: np.ndarray) -> Admitted:
+    """Returns poses `(..., 6)` within the box and the tilt, turned about z as they are."""
+    inside = np.array(pose)
+    inside[..., :3] = np.clip(pose[..., :3], limits.told_low[:3], limits.told_high[:3])
+    # The angle of two turns together is at most the length of the two.
+    inside[..., 3:5] = shorten(pose[..., 3:5], limits.tilt)
+    return inside, {"workspace": _differ(inside[..., :3], pose[..., :3]), "orientation": _differ(inside[..., 3:], pose[..., 3:])}
+
+
 def admit_pose(limits: Limits, pose: np.ndarray, present: np.ndarray) -> Admitted:
     """Returns poses `(..., 6)` as they may be told, where the tip is at `present` `(..., 6)`."""
     way = pose - present
     short = np.concatenate([shorten(way[..., :3], limits.step), shorten(way[..., 3:], limits.turn_step)], -1)
     near, found = present + short, {"step": _differ(short, way)}
-    inside = np.clip(near, limits.told_low, limits.told_high)
-    found["workspace"] = _differ(inside[..., :3], near[..., :3])
-    found["orientation"] = _differ(inside[..., 3:], near[..., 3:])
+    inside, more = admit_place(limits, near)
+    inside[..., 5] = np.clip(near[..., 5], -limits.yaw, limits.yaw)
+    more["orientation"] = more["orientation"] | _differ(inside[..., 5:], near[..., 5:])
+    found.update(more)
     return inside, found
 
 
@@ -132,10 +145,20 @@ def exceeded(
     }
 
 
-def outside(limits: Limits, position: np.ndarray) -> np.ndarray:
-    """Returns how far `position` `(..., 3)` is outside the box in which the tip is told to stay `(...)` [m]; 0 inside."""
+def outside(limits: Limits, position: np.ndarray, rotation: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Returns how far an arm is outside of where it may be told to be, `(..., 3)`.
+
+    That is how far the tip is out of its box [m] and beyond its tilt [rad], and elbow and wrist are below their clearance [m].
+
+    Args:
+        position: Of the tip `(..., 3)` [m].
+        rotation: Of the tip `(..., 3, 3)`.
+        places: Of the joints `(..., 7, 3)` [m].
+    """
     beyond = np.maximum(limits.told_low[:3] - position, position - limits.told_high[:3])
-    return np.linalg.norm(np.maximum(beyond, 0.0), axis=-1)
+    tilt = np.arccos(np.clip(-rotation[..., 2, 2], -1.0, 1.0)) - limits.tilt
+    low = limits.low[2] + limits.clearance - places[..., 3:, 2].min(-1)
+    return np.stack([np.linalg.norm(np.maximum(beyond, 0.0), axis=-1), np.maximum(tilt, 0.0), np.maximum(low, 0.0)], -1)
 
 
 def shorten(vector: np.ndarray, longest: float) -> np.ndarray:

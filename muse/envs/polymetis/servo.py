@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from muse.envs.bullet_envs.kinematics import Chain
-from muse.envs.polymetis.arm import JOINTS, flange_of
+from muse.envs.polymetis.arm import JOINTS
 from muse.envs.polymetis.clock import Clock
 from muse.envs.polymetis.interface import RobotError, RobotInterface, RobotState, RobotStopped
 from muse.envs.polymetis.motion import Motion
@@ -42,8 +42,6 @@ _log = logging.getLogger(__name__)
 GUIDED_KQ, GUIDED_KQD = (0.0,) * JOINTS, (0.5, 0.5, 0.5, 0.5, 0.2, 0.2, 0.2)
 #: How long slowing down may take before the controller is ended anyhow [s].
 _LONGEST_BRAKE = 1.5
-#: Poses in a row that the robot may refuse, for want of joint positions, before it is stopped.
-_MOST_UNREACHABLE = 20
 #: How far what is told may be ahead of the tip [m]; the stiffness of the controller makes a force of it.
 _LONGEST_LEAD = 0.1
 _UNITS = {"workspace": "m outside its box", "speed": "m/s", "turn_speed": "rad/s", "joint_speed": "rad/s", "force": "N"}
@@ -109,15 +107,14 @@ class Servo:
         limits: What it is held to.
         patience: How long things may take.
         period: Between ticks [s].
-        tool_length: From flange to tip [m].
         posture: Joint positions `(7,)` to stay close to [rad].
         name: What messages call it.
 
     Attributes:
         reading: The latest; None before the first.
         mode: What it is at.
-        counts: Ticks in which the arm gave way to a force (`force`) or waited for what was in its way (`lead`), and in which the robot
-            found no joint positions (`unreachable`); stops, by kind.
+        counts: Ticks in which the arm gave way to a force (`force`) waited for what was in its way (`lead`), or was not told to move, for
+            every way led outside (`held`); stops, by kind.
     """
 
     def __init__(
@@ -128,14 +125,13 @@ class Servo:
         limits: Limits,
         patience: Patience,
         period: float,
-        tool_length: float,
         posture: np.ndarray,
         name: str,
     ) -> None:
         self.robot, self.clock, self.limits = robot, clock, limits
         self.mode, self.counts = Mode.OFF, Counter[str]()
         self.reading: Reading | None = None
-        self._chain, self._patience, self.period, self._tool_length, self._name = chain, patience, period, tool_length, name
+        self._chain, self._patience, self.period, self._name = chain, patience, period, name
         self._motion = Motion(chain, limits, posture, period)
         # Held for moments only, by whoever aims and by a tick; never during a call to the robot.
         self._lock = threading.RLock()
@@ -145,9 +141,7 @@ class Servo:
         self._aimed: float | None = None
         self._advanced = self._beat = clock.now()
         self._brake_end = 0.0
-        self._unreachable = 0
         self._was_inside = False
-        self._space = Mode.OFF
         self._reason: tuple[str, str] | None = None
         self._end_ticks: Callable[[], None] | None = None
 
@@ -279,9 +273,9 @@ class Servo:
         with self._lock:
             self._motion.begin(reading.joints)
             self._target = self._aimed = None
-            self._unreachable, self._was_inside = 0, False
+            self._was_inside = False
             self._beat = self._advanced = self.clock.now()
-            self.mode = self._space = mode
+            self.mode = mode
         self._end_ticks = self.clock.every(self.period, self._tick)
 
     def _aim(self, mode: Mode, target: Callable[[], None], lasting: bool) -> None:
@@ -323,7 +317,6 @@ class Servo:
 
     def _move(self, reading: Reading) -> None:
         with self._lock:
-            before = self._motion.copy_state()
             force = float(np.linalg.norm(reading.wrench[:3])) / (SHARE * self.limits.force)
             lead = float(np.linalg.norm(self._motion.position - reading.position)) / _LONGEST_LEAD
             if max(force, lead) > 1:
@@ -333,15 +326,8 @@ class Servo:
                 self._motion.brake()
             else:
                 self._target()
-        if self._tell() >= 0:
-            self._unreachable = 0
-            return
-        self.counts["unreachable"] += 1
-        self._unreachable += 1
-        with self._lock:
-            self._motion.restore(before)
-        if self._unreachable > _MOST_UNREACHABLE:
-            raise _Fault("unreachable", f"the robot found no joint positions for {self._unreachable} poses in a row")
+                self.counts["held"] += int(self._motion.is_held)
+        self._tell()
 
     def _brake(self) -> None:
         """A tick of stopping."""
@@ -352,14 +338,8 @@ class Servo:
         else:
             self._end_controller()
 
-    def _tell(self) -> int:
-        with self._lock:
-            joints, position, rotation = self._motion.copy_state()
-        if self._space is Mode.JOINTS:
-            return self._call("update_desired_joint_positions", torch.tensor(joints, dtype=torch.float32))
-        place, quaternion = flange_of(position, rotation, self._tool_length)
-        floats = torch.tensor(place, dtype=torch.float32), torch.tensor(quaternion, dtype=torch.float32)
-        return self._call("update_desired_ee_pose", *floats)
+    def _tell(self) -> None:
+        self._call("update_desired_joint_positions", torch.tensor(self.told, dtype=torch.float32))
 
     def _check_state(self, state: RobotState) -> None:
         if state.error_code:

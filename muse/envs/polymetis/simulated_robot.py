@@ -197,18 +197,6 @@ class SimulatedRobot:
         return self._steps
 
     @_in_step
-    def update_desired_ee_pose(self, position: torch.Tensor | None = None, orientation: torch.Tensor | None = None) -> int:
-        """See `RobotInterface`."""
-        joints = self._read()[0]
-        place, rotation = self._flange.pose(joints)
-        place = place if position is None else _array(position)
-        rotation = rotation if orientation is None else matrix_from_quaternion(_array(orientation).tolist())
-        found = self._flange.solve(joints, place, rotation, joints, 50, 1e-10)
-        if np.abs(self._flange.pose(found)[0] - place).max() > 1e-3:
-            return -1
-        return self.update_desired_joint_positions(torch.tensor(found))
-
-    @_in_step
     def terminate_current_policy(self, return_log: bool = True, timeout: float | None = None) -> list[SimulatedRobotState]:
         """See `RobotInterface`. There is no log to return."""
         self._is_held, self._controller = True, self._hold()

@@ -16,6 +16,7 @@ VERBS = {
     "eval": ("muse.cli.evaluate", "evaluate an experiment on seeded episodes"),
     "eval_video": ("muse.cli.eval_video", "evaluate, and save what was seen: a video, or a dataset of the pictures alone"),
     "collect": ("muse.cli.collect", "roll out a policy and save the episodes as a dataset"),
+    "collect_kinesthetic": ("muse.cli.collect_kinesthetic", "lead a robot by hand, let it repeat that, and save what it did"),
     "compare": ("muse.cli.compare", "compare two experiments on the same initial states"),
     "resolve": ("muse.cli.resolve", "print what a recipe and a command line come to, and where each value comes from"),
     "load_batches": ("muse.cli.load_batches", "load batches from a recipe's dataset and time them"),

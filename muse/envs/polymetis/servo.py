@@ -42,6 +42,8 @@ _log = logging.getLogger(__name__)
 GUIDED_KQ, GUIDED_KQD = (0.0,) * JOINTS, (0.5, 0.5, 0.5, 0.5, 0.2, 0.2, 0.2)
 #: How long slowing down may take before the controller is ended anyhow [s].
 _LONGEST_BRAKE = 1.5
+#: Joints that are as slow [rad/s] rest.
+_RESTING = 0.05
 #: How far what is told may be ahead of the tip [m]; the stiffness of the controller makes a force of it.
 _LONGEST_LEAD = 0.1
 _UNITS = {"workspace": "m outside its box", "speed": "m/s", "turn_speed": "rad/s", "joint_speed": "rad/s", "force": "N"}
@@ -295,7 +297,7 @@ class Servo:
             self._beat = self.clock.now()
             if self.mode is Mode.BRAKING:
                 self.reading = reading
-                self._brake()
+                self._brake(reading)
                 return
             self._check_state(state)
             self._check_fresh(reading)
@@ -329,10 +331,10 @@ class Servo:
                 self.counts["held"] += int(self._motion.is_held)
         self._tell()
 
-    def _brake(self) -> None:
+    def _brake(self, reading: Reading) -> None:
         """A tick of stopping."""
         with self._lock:
-            rests = self._motion.brake()
+            rests = self._motion.brake() and np.abs(reading.joint_velocities).max() < _RESTING
         if not rests and self.clock.now() < self._brake_end:
             self._tell()
         else:

@@ -41,6 +41,12 @@ class Hand:
         else:
             self._gripper.goto(width=width, speed=self._speed, force=self._force, blocking=False)
 
+    def go_to(self, width: float) -> None:
+        """Goes to a width [m], whatever the mode and whatever was told before; returns at once."""
+        self._told = None
+        if self._gripper is not None:
+            self._gripper.goto(width=width, speed=self._speed, force=self._force, blocking=False)
+
     def forget(self) -> None:
         """The next command is told whatever was told before."""
         self._told = None

@@ -15,7 +15,7 @@ from attrdict import AttrDict
 from muse.envs.bullet_envs.robot_spec import JOINT_LIMITS
 from muse.envs.checks import check_running, read_action, read_presets, read_teleop
 from muse.envs.env import Env, EnvError
-from muse.envs.polymetis.arm import HOMES, JOINTS, make_chain, pose_of, rotation_of
+from muse.envs.polymetis.arm import HOMES, JOINTS, make_chain, make_flange_chain, pose_of, rotation_of
 from muse.envs.polymetis.clock import Clock, WallClock
 from muse.envs.polymetis.hand import CLOSED, Hand
 from muse.envs.polymetis.interface import ActionRefused, GripperInterface, RobotError, RobotInterface, RobotStopped, connect
@@ -44,6 +44,8 @@ _log = logging.getLogger(__name__)
 
 #: Joint positions count as reached when they are as close [rad], and the joints as slow [rad/s].
 _CLOSE, _SLOW = 0.05, 0.02
+#: The robot's own idea of its flange may differ from Muse's by as much [m]: it may move in between.
+_SAME_PLACE = 0.02
 
 
 class PolymetisPandaEnv(Env):
@@ -121,8 +123,7 @@ class PolymetisPandaEnv(Env):
             RobotStopped: Where it does not get there in time, and for whatever else stops it.
         """
         servo, clock = self._servo, self._running_clock()
-        self._hand.forget()
-        self._hand.tell(self._hand.closing(width))
+        self._hand.go_to(width)
         servo.start("joints")
         servo.aim_at_joints(joints, lasting=True)
         end = clock.now() + self.home_timeout
@@ -318,11 +319,16 @@ class PolymetisPandaEnv(Env):
     # Inside.
 
     def _open(self) -> None:
-        """Connects, once."""
+        """Connects, once.
+
+        Raises:
+            RobotError: Where the robot cannot be reached, or is no Panda.
+        """
         if self._clock is not None:
             return
         clock = self.make_clock()
         robot, gripper = self.connect(clock)
+        self._compare_geometry(robot)
         self._hand = Hand(gripper, self.gripper_mode, self.gripper_speed, self.gripper_force)
         patience = Patience(self.command_timeout, self.state_timeout, self.call_timeout)
         period = 1.0 / (self.hz * max(1, round(self.command_hz / self.hz)))
@@ -339,14 +345,26 @@ class PolymetisPandaEnv(Env):
             self.close()
             raise
 
+    def _compare_geometry(self, robot: RobotInterface) -> None:
+        """Sees that the flange is where the robot says that it is: limits would be of another place."""
+        told = np.array(robot.get_ee_pose()[0], np.float64)
+        place = make_flange_chain().pose(np.array(robot.get_robot_state().joint_positions, np.float64))[0]
+        if not np.abs(told - place).max() < _SAME_PLACE:
+            raise RobotError(
+                f"{self.name}: the robot's end effector", f"at {told.round(3).tolist()}", f"a Panda's flange (panda_link8), at {place.round(3).tolist()}",
+                "ee_link_name in the configuration of polymetis' server",
+            )  # fmt: skip
+
     def _prepare(self) -> None:
         """Connects, and sees that it may move."""
-        self._open()
-        self._servo.check()
+        if self._clock is not None:
+            self._servo.check()
         if not self._is_armed:
             raise RobotError(
                 f"{self.name}: not armed", "asked to move", "a person who lets it", "env.arm(), or the option armed=True"
             )
+        self._open()
+        self._servo.check()
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:

@@ -27,6 +27,9 @@ from muse.utils.errors import MissingExtraError, brief
 if TYPE_CHECKING:
     import torch
 
+#: What installs polymetis: pip does not have it.
+INSTALL = "conda install -c pytorch -c fair-robotics -c aihabitat -c conda-forge polymetis"
+
 
 class RobotError(EnvError):
     """What the robot or its limits forbid. Never an `EnvFailure`: a rollout must not begin again by itself on a real robot."""
@@ -199,6 +202,5 @@ def _require_polymetis(wanted_by: str) -> Any:
             wanted_by,
             f"cannot import 'polymetis' ({brief(error, with_kind=True)})",
             "polymetis, which pip does not have",
-            "conda install -c pytorch -c fair-robotics -c aihabitat -c conda-forge polymetis, or build it: github.com/facebookresearch/fairo; "
-            "docs/real-robot.md says how. Without a robot: cfgs/env/polymetis_panda_sim.py",
+            f"{INSTALL}; docs/real-robot.md says more. Without a robot: cfgs/env/polymetis_panda_sim.py",
         ) from error

@@ -12,40 +12,30 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.bullet_envs.robot_spec import JOINT_LIMITS
 from muse.envs.checks import check_running, read_action, read_presets, read_teleop
 from muse.envs.env import Env, EnvError
-from muse.envs.polymetis.arm import HOMES, JOINTS, make_chain, make_flange_chain, pose_of, rotation_of
+from muse.envs.polymetis.arm import HOMES, JOINTS, make_chain, pose_of, rotation_of
 from muse.envs.polymetis.clock import Clock, WallClock
 from muse.envs.polymetis.hand import CLOSED, Hand
 from muse.envs.polymetis.interface import ActionRefused, GripperInterface, RobotError, RobotInterface, RobotStopped, connect
+from muse.envs.polymetis.observing import Told, observe_arm
 from muse.envs.polymetis.panda_spec import ARGUMENTS, PIVOTS, SENSORS, make_group, read_limits
 from muse.envs.polymetis.rate import Rate
-from muse.envs.polymetis.safety import (
-    SHARE,
-    admit_change,
-    admit_joint_change,
-    admit_joints,
-    admit_place,
-    admit_pose,
-    describe,
-    outside,
-)  # fmt: skip
+from muse.envs.polymetis.reading import Reading, check_flange
 from muse.envs.polymetis.sensors import Sensor
-from muse.envs.polymetis.servo import Patience, Reading, Servo
+from muse.envs.polymetis.servo import Servo
+from muse.envs.polymetis.targets import Targets, check_start
+from muse.envs.polymetis.wire import Patience
 from muse.envs.teleop import TELEOP_INPUTS, TeleopInput
 from muse.specs import EnvSpec
 from muse.utils.abstract import build
 from muse.utils.attrdicts import flatten, has, nest
 from muse.utils.errors import brief
-from muse.utils.rotations import euler_from_matrix, quaternion_from_euler
 
 _log = logging.getLogger(__name__)
 
 #: Joint positions count as reached when they are as close [rad], and the joints as slow [rad/s].
 _CLOSE, _SLOW = 0.05, 0.02
-#: The robot's own idea of its flange may differ from Muse's by as much [m]: it may move in between.
-_SAME_PLACE = 0.02
 
 
 class PolymetisPandaEnv(Env):
@@ -87,7 +77,9 @@ class PolymetisPandaEnv(Env):
         self._limits = read_limits(vars(self), self.name)
         self._chain = make_chain(self.tool_length)
         self._home = self._read_home()
-        self._is_pose, self._is_delta = self.action_space.startswith("ee"), self.action_space.endswith("delta")
+        pivot = PIVOTS[self.delta_pivot]
+        self._targets = Targets(self._chain, self._limits, self.action_space, pivot, 1.0 / self.hz, self._home)
+        self._is_pose = self._targets.is_pose
         self._is_armed, self._is_running, self._steps = bool(self.armed), False, 0
         #: What the last action meant, within limits: a pose `(6,)` or joint positions `(7,)`.
         self._told: np.ndarray | None = None
@@ -182,7 +174,7 @@ class PolymetisPandaEnv(Env):
         value = self._read_action(action)
         with self._stopping():
             self._servo.check()
-        target, kinds = self._admit(value[:-1])
+        target, kinds = self._targets.admit(value[:-1], self._present(), self._told)
         grip = min(max(float(value[-1]), 0.0), CLOSED)
         kinds += ["gripper"] if grip != value[-1] else []
         self.counts.update(kinds)
@@ -209,16 +201,7 @@ class PolymetisPandaEnv(Env):
         """Returns the action that moves the tip at its told speeds along and about x, y and z of the base."""
         check_running(self._told is not None, f"{self.name}.get_teleop_action")
         given = read_teleop(given, f"{self.name}.get_teleop_action")
-        limits, dt = self._limits, self._rate.period
-        change, _ = admit_change(limits, np.array(given.twist) * dt * SHARE * np.repeat([limits.speed, limits.turn_speed], 3), dt)
-        value = change
-        if self.action_space == "ee-euler":
-            value = self._told + change
-        elif not self._is_pose:
-            place, rotation = self._chain.pose(self._told)
-            pose = pose_of(place, rotation) + change
-            joints = self._chain.solve(self._told, pose[:3], rotation_of(pose), self._home, 20, 1e-10)
-            value = joints - self._told if self._is_delta else joints
+        value = self._targets.drive(np.array(given.twist), self._told)
         leaf = self.env_spec.leaf("action")
         action = np.clip([*value, CLOSED * given.grip], leaf.low, leaf.high)
         return nest({"action": action[None].astype(leaf.dtype)})
@@ -328,7 +311,7 @@ class PolymetisPandaEnv(Env):
             return
         clock = self.make_clock()
         robot, gripper = self.connect(clock)
-        self._compare_geometry(robot)
+        check_flange(robot, self.name)
         self._hand = Hand(gripper, self.gripper_mode, self.gripper_speed, self.gripper_force)
         patience = Patience(self.command_timeout, self.state_timeout, self.call_timeout)
         period = 1.0 / (self.hz * max(1, round(self.command_hz / self.hz)))
@@ -344,16 +327,6 @@ class PolymetisPandaEnv(Env):
         except BaseException:
             self.close()
             raise
-
-    def _compare_geometry(self, robot: RobotInterface) -> None:
-        """Sees that the flange is where the robot says that it is: limits would be of another place."""
-        told = np.array(robot.get_ee_pose()[0], np.float64)
-        place = make_flange_chain().pose(np.array(robot.get_robot_state().joint_positions, np.float64))[0]
-        if not np.abs(told - place).max() < _SAME_PLACE:
-            raise RobotError(
-                f"{self.name}: the robot's end effector", f"at {told.round(3).tolist()}", f"a Panda's flange (panda_link8), at {place.round(3).tolist()}",
-                "ee_link_name in the configuration of polymetis' server",
-            )  # fmt: skip
 
     def _prepare(self) -> None:
         """Connects, and sees that it may move."""
@@ -391,21 +364,7 @@ class PolymetisPandaEnv(Env):
 
     def _read_home(self) -> np.ndarray:
         home = np.array(HOMES[self.home] if self.home_joints is None else self.home_joints, np.float64)
-        return self._check_start(home, f"{self.name}: home_joints")
-
-    def _check_start(self, joints: np.ndarray, where: str) -> np.ndarray:
-        limits = self._limits
-        if joints.shape != (JOINTS,) or not np.isfinite(joints).all():
-            raise EnvError(where, f"{joints.tolist()}", "seven finite joint positions [rad]")
-        if np.any(joints < limits.joints_low) or np.any(joints > limits.joints_high):
-            raise EnvError(
-                where, f"{joints.tolist()}", f"within {JOINT_LIMITS[0]} and {JOINT_LIMITS[1]}, by a margin of {limits.margin:g}"
-            )
-        place, rotation = self._chain.pose(joints)
-        if outside(limits, place, rotation, self._chain.places(joints)).max() > 1e-6:
-            box = f"an elbow above the table, a hand that points down, and a tip within the box from {limits.told_low[:3].tolist()} to {limits.told_high[:3].tolist()}"
-            raise EnvError(where, f"a tip at {np.round(place, 3).tolist()}", box, "the option safenet")
-        return joints
+        return check_start(home, self._limits, self._chain, f"{self.name}: home_joints")
 
     def _read_start(self, presets: Mapping[str, Any] | None) -> tuple[np.ndarray, float | None]:
         """Returns joint positions to begin from `(7,)`, and a width of the fingers where that is given."""
@@ -416,7 +375,9 @@ class PolymetisPandaEnv(Env):
         joints = np.asarray(given["joint_positions"], np.float64)
         if joints.shape != (JOINTS + 2,):
             raise EnvError(f"{where}: 'joint_positions'", f"shape {joints.shape}", f"shape {(JOINTS + 2,)}")
-        return self._check_start(joints[:JOINTS], f"{where}: 'joint_positions'"), float(joints[JOINTS:].sum())
+        return check_start(joints[:JOINTS], self._limits, self._chain, f"{where}: 'joint_positions'"), float(
+            joints[JOINTS:].sum()
+        )
 
     def _read_action(self, action: Mapping[str, Any]) -> np.ndarray:
         if has(action, "action"):
@@ -424,24 +385,6 @@ class PolymetisPandaEnv(Env):
             if value.dtype.kind == "f" and not np.isfinite(value).all():
                 self.counts["not_finite"] += 1
         return read_action(self.env_spec, action, f"{self.name}.step")["action"].astype(np.float64)
-
-    def _admit(self, value: np.ndarray) -> tuple[np.ndarray, list[str]]:
-        """Returns the target that an action means, a pose `(6,)` or joint positions `(7,)`, and what it violated."""
-        limits, dt, present = self._limits, self._rate.period, self._present()
-        found: dict[str, np.ndarray] = {}
-        if self._is_delta:
-            pivot = present + PIVOTS[self.delta_pivot] * (self._told - present)
-            value, found = (admit_change if self._is_pose else admit_joint_change)(limits, value, dt)
-            value = pivot + value
-        target, more = (admit_pose if self._is_pose else admit_joints)(limits, value, present)
-        kinds = describe({**found, **more})
-        if not self._is_pose:
-            pose = pose_of(*self._chain.pose(target))
-            inside, more = admit_place(limits, pose)
-            if beyond := describe(more):
-                target = self._chain.solve(target, inside[:3], rotation_of(inside), target, 20, 1e-10)
-                kinds += beyond
-        return target, kinds
 
     def _aim(self, target: np.ndarray) -> None:
         self._told = target
@@ -465,38 +408,16 @@ class PolymetisPandaEnv(Env):
 
     def _observe(self) -> dict[str, np.ndarray]:
         reading, width = self._reading(), self._hand.read()
-        quaternion = np.array(quaternion_from_euler(euler_from_matrix(reading.rotation)))
-        values: dict[str, Any] = {
-            "ee_position": reading.position,
-            "ee_orientation_eul": pose_of(reading.position, reading.rotation)[3:],
-            "ee_orientation": quaternion if quaternion[3] >= 0 else -quaternion,
-            "ee_velocity": reading.twist[:3],
-            "ee_angular_velocity": reading.twist[3:],
-            "joint_positions": [*reading.joints, width / 2, width / 2],
-            "qdot": reading.joint_velocities,
-            "gripper_pos": [self._hand.closing(width)],
-            "gripper_width": [width],
-            "gripper_tip_pos": reading.position,
-            **self._target_values(reading),
-            "external_wrench": reading.wrench,
-            "external_torques": reading.external_torques,
-        }
-        observation = {name: np.array(value, np.float32)[None] for name, value in values.items()}
-        for sensor in self._sensors:
-            observation.update({name: value[None] for name, value in flatten(sensor.read()).items()})
-        return observation
-
-    def _target_values(self, reading: Reading) -> dict[str, Any]:
-        """Returns what the arm was last told; while a person leads it, where it is."""
         if self._told is None:
             pose, joints = pose_of(reading.position, reading.rotation), reading.joints
         elif self._is_pose:
             pose, joints = self._told, self._servo.told
         else:
             pose, joints = pose_of(*self._chain.pose(self._told)), self._told
-        names = ("ee_position", "ee_orientation_eul", "joint_positions", "gripper_pos")
-        values = (pose[:3], pose[3:], joints, [self._grip])
-        return {f"target/{name}": value for name, value in zip(names, values, strict=True)}
+        observation = observe_arm(reading, width, self._hand.closing(width), Told(pose, joints, self._grip))
+        for sensor in self._sensors:
+            observation.update({name: value[None] for name, value in flatten(sensor.read()).items()})
+        return observation
 
     def _running_clock(self) -> Clock:
         assert self._clock is not None, "connected"

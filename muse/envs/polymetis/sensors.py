@@ -22,6 +22,7 @@ import numpy as np
 
 from muse.envs.polymetis.arm import TOOL_LENGTH, make_chain
 from muse.envs.polymetis.interface import RobotError, RobotInterface
+from muse.envs.polymetis.reading import wrench_of
 from muse.utils.abstract import Argument, BaseClass
 from muse.utils.errors import MissingExtraError, brief
 
@@ -280,11 +281,6 @@ class WrenchSensor(Sensor):
         state = self._robot.get_robot_state()
         jacobian = self._chain.jacobian(np.array(state.joint_positions, np.float64))
         return wrench_of(jacobian, np.array(state.motor_torques_external, np.float64))
-
-
-def wrench_of(jacobian: np.ndarray, torques: np.ndarray) -> np.ndarray:
-    """Returns the force and torque `(6,)` at a tip that explain torques of joints `(J,)` best, `jacobian` `(6, J)`."""
-    return np.linalg.solve(jacobian @ jacobian.T + 1e-4 * np.eye(6), jacobian @ torques)
 
 
 def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:

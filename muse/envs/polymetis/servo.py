@@ -21,7 +21,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,11 +29,11 @@ import torch
 from muse.envs.bullet_envs.kinematics import Chain
 from muse.envs.polymetis.arm import JOINTS
 from muse.envs.polymetis.clock import Clock
-from muse.envs.polymetis.interface import RobotError, RobotInterface, RobotState, RobotStopped
+from muse.envs.polymetis.interface import RobotError, RobotInterface, RobotStopped
 from muse.envs.polymetis.motion import Motion
+from muse.envs.polymetis.reading import Reading, check_error, read_state
 from muse.envs.polymetis.safety import SHARE, Limits, exceeded
-from muse.envs.polymetis.sensors import wrench_of
-from muse.utils.errors import brief
+from muse.envs.polymetis.wire import Fault, Patience, Wire, describe
 
 _log = logging.getLogger(__name__)
 
@@ -59,44 +58,6 @@ class Mode(enum.Enum):
     GUIDED = "guided"
     BRAKING = "braking"
     STOPPED = "stopped"
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long things may take [s].
-
-    Args:
-        command: Without anybody aiming.
-        state: Without a new state of the robot.
-        call: For a call to the robot.
-    """
-
-    command: float = 0.5
-    state: float = 0.2
-    call: float = 0.5
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the arm was doing at one moment. Of the tip, in the frame of the base.
-
-    Args:
-        stamp: The robot's own time [s].
-        joints, joint_velocities: `(7,)` [rad], [rad/s].
-        external_torques: On the joints, from outside `(7,)` [N m].
-        position, rotation: `(3,)` [m], `(3, 3)`.
-        twist: `(6,)` [m/s, rad/s].
-        wrench: Force and torque from outside, from the external torques `(6,)` [N, N m].
-    """
-
-    stamp: float
-    joints: np.ndarray
-    joint_velocities: np.ndarray
-    external_torques: np.ndarray
-    position: np.ndarray
-    rotation: np.ndarray
-    twist: np.ndarray
-    wrench: np.ndarray
 
 
 class Servo:
@@ -130,15 +91,14 @@ class Servo:
         posture: np.ndarray,
         name: str,
     ) -> None:
-        self.robot, self.clock, self.limits = robot, clock, limits
+        self.clock, self.limits = clock, limits
+        self._wire = Wire(robot, clock, patience.call)
         self.mode, self.counts = Mode.OFF, Counter[str]()
         self.reading: Reading | None = None
         self._chain, self._patience, self.period, self._name = chain, patience, period, name
         self._motion = Motion(chain, limits, posture, period)
         # Held for moments only, by whoever aims and by a tick; never during a call to the robot.
         self._lock = threading.RLock()
-        # Held during every call to the robot.
-        self._wire = threading.RLock()
         self._target: Callable[[], None] | None = None
         self._aimed: float | None = None
         self._advanced = self._beat = clock.now()
@@ -158,8 +118,8 @@ class Servo:
         Raises:
             RobotStopped: Where the robot was stopped, or does not answer as it should.
         """
-        starts = {"pose": self.robot.start_cartesian_impedance, "joints": self.robot.start_joint_impedance}
-        self._begin(Mode(space), starts[space])
+        method = {"pose": "start_cartesian_impedance", "joints": "start_joint_impedance"}[space]
+        self._begin(Mode(space), lambda: self._wire.call(method))
 
     def guide(self) -> None:
         """Lets a person move the arm by hand: a controller without stiffness. Limits are those of the person.
@@ -168,7 +128,8 @@ class Servo:
             RobotStopped: As `start`.
         """
         stiffness, damping = torch.tensor(GUIDED_KQ), torch.tensor(GUIDED_KQD)
-        self._begin(Mode.GUIDED, lambda: self.robot.start_joint_impedance(Kq=stiffness, Kqd=damping, adaptive=False))
+        gains = {"Kq": stiffness, "Kqd": damping, "adaptive": False}
+        self._begin(Mode.GUIDED, lambda: self._wire.call("start_joint_impedance", **gains))
 
     def aim_at_pose(self, position: np.ndarray, rotation: np.ndarray, lasting: bool = False) -> None:
         """Says where the tip is to go, `(3,)` [m] and `(3, 3)`; with `lasting`, nothing need be said after.
@@ -222,9 +183,11 @@ class Servo:
         """
         self._end()
         try:
-            self._check_state(self._call("get_robot_state"))
+            check_error(self._wire.call("get_robot_state"))
         except Exception as error:
-            raise RobotStopped(f"{self._name}.recover", _text(error), "a robot that answers", "see docs/real-robot.md") from error
+            raise RobotStopped(
+                f"{self._name}.recover", describe(error), "a robot that answers", "see docs/real-robot.md"
+            ) from error
         self._reason, self.mode, self.reading = None, Mode.OFF, None
 
     def read(self) -> Reading:
@@ -234,13 +197,13 @@ class Servo:
             RobotStopped: Where it does not answer.
         """
         try:
-            state = self._call("get_robot_state")
-            self._check_state(state)
+            state = self._wire.call("get_robot_state")
+            check_error(state)
         except Exception as error:
-            self._stop("connection", _text(error))
+            self._stop("connection", describe(error))
             self.check()
             raise
-        self.reading = self._read(state)
+        self.reading = read_state(state, self._chain)
         return self.reading
 
     def close(self) -> None:
@@ -263,14 +226,11 @@ class Servo:
         self._end()
         try:
             reading = self.read()
-            began = self.clock.now()
-            with self._holding_wire():
-                start()
-            self._check_time("starting a controller", began)
+            start()
         except RobotStopped:
             raise
         except Exception as error:
-            self._stop("connection", _text(error))
+            self._stop("connection", describe(error))
             self.check()
         with self._lock:
             self._motion.begin(reading.joints)
@@ -292,20 +252,20 @@ class Servo:
         if self.mode in (Mode.OFF, Mode.STOPPED):
             return
         try:
-            state = self._call("get_robot_state")
-            reading = self._read(state)
+            state = self._wire.call("get_robot_state")
+            reading = read_state(state, self._chain)
             self._beat = self.clock.now()
             if self.mode is Mode.BRAKING:
                 self.reading = reading
                 self._brake(reading)
                 return
-            self._check_state(state)
+            check_error(state)
             self._check_fresh(reading)
             self.reading = reading
             if self.mode is Mode.GUIDED:
                 return
-            if not self._call("is_running_policy"):
-                raise _Fault("controller", "the robot's side has ended the controller (a reflex, or its own limits)")
+            if not self._wire.call("is_running_policy"):
+                raise Fault("controller", "the robot's side has ended the controller (a reflex, or its own limits)")
             self._check_reading(reading)
             self._check_aimed()
             self._move(reading)
@@ -313,7 +273,7 @@ class Servo:
             if self.mode is Mode.BRAKING:
                 self._end_controller()
             else:
-                self._stop(error.kind if isinstance(error, _Fault) else "connection", _text(error))
+                self._stop(error.kind if isinstance(error, Fault) else "connection", describe(error))
         finally:
             self._beat = self.clock.now()
 
@@ -341,23 +301,19 @@ class Servo:
             self._end_controller()
 
     def _tell(self) -> None:
-        self._call("update_desired_joint_positions", torch.tensor(self.told, dtype=torch.float32))
-
-    def _check_state(self, state: RobotState) -> None:
-        if state.error_code:
-            raise _Fault("robot", f"the robot reports error {state.error_code}")
+        self._wire.call("update_desired_joint_positions", torch.tensor(self.told, dtype=torch.float32))
 
     def _check_fresh(self, reading: Reading) -> None:
         now = self.clock.now()
         if self.reading is None or reading.stamp > self.reading.stamp:
             self._advanced = now
         elif now - self._advanced > self._patience.state:
-            raise _Fault("state", f"the robot has told the same state for {now - self._advanced:.2f} s")
+            raise Fault("state", f"the robot has told the same state for {now - self._advanced:.2f} s")
 
     def _check_reading(self, reading: Reading) -> None:
         values = np.concatenate([reading.joints, reading.joint_velocities, reading.external_torques])
         if not np.isfinite(values).all():
-            raise _Fault("state", "the robot tells numbers that are not finite")
+            raise Fault("state", "the robot tells numbers that are not finite")
         limits = self.limits
         over = exceeded(limits, reading.position, reading.twist, reading.joint_velocities, reading.wrench[:3])
         # An arm that begins outside its box may come in.
@@ -367,41 +323,12 @@ class Servo:
         for kind, excess in over.items():
             if excess > 0:
                 limit = getattr(limits, kind, 0.0)
-                raise _Fault(kind, f"{limit + float(excess):.3g} {_UNITS[kind]}{f', limit {limit:g}' if limit else ''}")
+                raise Fault(kind, f"{limit + float(excess):.3g} {_UNITS[kind]}{f', limit {limit:g}' if limit else ''}")
 
     def _check_aimed(self) -> None:
         late = 0.0 if self._aimed is None else self.clock.now() - self._aimed
         if late > self._patience.command:
-            raise _Fault("command", f"no action for {late:.2f} s; the policy is too slow or has ended")
-
-    def _call(self, method: str, *args: Any) -> Any:
-        began = self.clock.now()
-        with self._holding_wire():
-            answer = getattr(self.robot, method)(*args)
-        self._check_time(method, began)
-        return answer
-
-    def _check_time(self, what: str, began: float) -> None:
-        took = self.clock.now() - began
-        if took > self._patience.call:
-            raise _Fault("call", f"{what} took {took:.2f} s")
-
-    def _holding_wire(self) -> _Held:
-        return _Held(self._wire, self._patience.call)
-
-    def _read(self, state: RobotState) -> Reading:
-        joints, velocities, torques = (
-            np.array(values, np.float64)
-            for values in (state.joint_positions, state.joint_velocities, state.motor_torques_external)
-        )
-        if not joints.shape == velocities.shape == torques.shape == (JOINTS,):
-            raise _Fault("state", f"{len(joints)} joints, {len(velocities)} velocities, {len(torques)} torques told")
-        position, rotation = self._chain.pose(joints)
-        jacobian = self._chain.jacobian(joints)
-        stamp = state.timestamp.seconds + 1e-9 * state.timestamp.nanos
-        return Reading(
-            stamp, joints, velocities, torques, position, rotation, jacobian @ velocities, wrench_of(jacobian, torques)
-        )
+            raise Fault("command", f"no action for {late:.2f} s; the policy is too slow or has ended")
 
     def _stop(self, kind: str, why: str) -> None:
         """Begins to stop, once."""
@@ -414,8 +341,9 @@ class Servo:
             was_running = self.mode is not Mode.OFF
             self.mode = Mode.BRAKING if can_brake else Mode.STOPPED
             self._brake_end = self.clock.now() + _LONGEST_BRAKE
-        self.counts[f"stop: {kind}"] += 1
-        _log.log(logging.INFO if kind == "closed" else logging.ERROR, "%s: stopping the arm (%s): %s", self._name, kind, why)
+        if kind != "closed":
+            self.counts[f"stop: {kind}"] += 1
+            _log.error("%s: stopping the arm (%s): %s", self._name, kind, why)
         if was_running and not can_brake:
             self._end_controller()
 
@@ -431,53 +359,14 @@ class Servo:
     def _end_controller(self) -> None:
         """Tells the robot's server to hold the arm by itself, and waits only so long for it."""
         self.mode = Mode.STOPPED
-        done: list[BaseException | None] = []
-
-        def end() -> None:
-            try:
-                self.robot.terminate_current_policy(return_log=False)
-                done.append(None)
-            except BaseException as error:
-                done.append(error)
-
-        # A call that hangs holds the wire: this one goes beside it.
-        thread = threading.Thread(target=end, name="muse-stop", daemon=True)
-        thread.start()
-        thread.join(self._patience.call)
-        failure = done[0] if done else TimeoutError(f"no answer in {self._patience.call:g} s")
-        if failure is not None and self._reason is not None:
+        failure = self._wire.end()
+        if failure and self._reason is not None:
             kind, why = self._reason
             lost = "the stop could not be told to the robot, which holds the last pose that it was told: press its emergency stop"
-            self._reason = (kind, f"{why}; {lost} ({_text(failure)})")
+            self._reason = (kind, f"{why}; {lost} ({failure})")
             _log.error("%s: %s", self._name, lost)
 
     def _end(self) -> None:
         if self._end_ticks is not None:
             self._end_ticks()
             self._end_ticks = None
-
-
-class _Fault(Exception):
-    """Something that stops the arm."""
-
-    def __init__(self, kind: str, why: str) -> None:
-        super().__init__(why)
-        self.kind, self.why = kind, why
-
-
-class _Held:
-    """A lock that is waited for only so long [s]: who holds it may hang in a call."""
-
-    def __init__(self, lock: Any, patience: float) -> None:
-        self._lock, self._patience = lock, patience
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=self._patience):
-            raise _Fault("call", f"another call to the robot has not come back in {self._patience:g} s")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-def _text(error: BaseException) -> str:
-    return error.why if isinstance(error, _Fault) else brief(error, with_kind=True)

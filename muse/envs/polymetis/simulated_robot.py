@@ -37,7 +37,7 @@ _GAINS_EVERY = 10
 _FILTER = 0.1
 _FINGER_FORCE = 40.0
 #: What `render()` of the env shows.
-VIEW = View((1.35, 0.75, 0.75), (0.4, 0.0, 0.2), angle=44.0)
+VIEW = View((1.5, 0.95, 0.85), (0.33, 0.0, 0.33), angle=44.0)
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 

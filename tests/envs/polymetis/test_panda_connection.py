@@ -6,10 +6,12 @@ import types
 
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_pybullet
 
 from muse.envs.env import make
 from muse.envs.polymetis.interface import RobotError, connect
 from muse.envs.polymetis.polymetis_panda_env import PolymetisPandaEnv
+from muse.envs.polymetis.simulated_panda_env import SimulatedPandaEnv
 from muse.utils.errors import MissingExtraError
 
 
@@ -83,4 +85,19 @@ def test_nothing_moves_and_nothing_connects_before_it_is_armed(polymetis, monkey
     with pytest.raises(RobotError, match=r"not armed(.|\n)*env\.arm"):
         env.reset()
     assert polymetis.made == []
+    env.close()
+
+
+@needs_pybullet
+def test_an_arm_of_other_geometry_is_refused():
+    class Longer(SimulatedPandaEnv):
+        def connect(self, clock):
+            robot, gripper = super().connect(clock)
+            pose = robot.get_ee_pose()
+            robot.get_ee_pose = lambda: (pose[0] + 0.1, pose[1])
+            return robot, gripper
+
+    env = make(Longer)
+    with pytest.raises(RobotError, match=r"end effector(.|\n)*ee_link_name"):
+        env.reset()
     env.close()

@@ -13,7 +13,8 @@ from muse.envs.bullet_envs.panda import read_chain
 from muse.envs.polymetis import interface
 from muse.envs.polymetis.arm import HOMES, make_chain, make_flange_chain, pose_of
 from muse.envs.polymetis.clock import SimulatedClock
-from muse.envs.polymetis.sensors import WrenchSensor, wrench_of
+from muse.envs.polymetis.reading import wrench_of
+from muse.envs.polymetis.sensors import WrenchSensor
 from muse.envs.polymetis.simulated_robot import KX, SimulatedRobot
 from muse.utils.rotations import matrix_from_quaternion
 

@@ -42,7 +42,7 @@ class Limits:
 
     low: np.ndarray
     high: np.ndarray
-    margin: float = 0.02
+    margin: float = 0.03
     clearance: float = 0.15
     tilt: float = 0.5
     yaw: float = 1.6

@@ -22,7 +22,7 @@ from muse.envs.polymetis.safety import (
     shorten,
 )
 
-LIMITS = Limits(np.array([0.28, -0.3, 0.03]), np.array([0.7, 0.3, 0.5]))
+LIMITS = Limits(np.array([0.27, -0.31, 0.02]), np.array([0.71, 0.31, 0.51]))
 CHAIN, DT = make_chain(), 0.025
 wild = st.one_of(st.floats(-2, 2), st.floats(-1e6, 1e6))
 
@@ -73,10 +73,10 @@ def test_joints_that_may_be_told_are_within_their_ranges(joints, present, dt):
 
 def test_what_exceeds_a_limit_is_told_by_how_much():
     over = exceeded(
-        LIMITS, np.array([[0.71, 0, 0.2], [0.5, 0, 0.2]]), np.array([[0.6, 0, 0, 0, 0, 0], [0.1, 0, 0, 0, 2.5, 0]]),
+        LIMITS, np.array([[0.72, 0, 0.2], [0.5, 0, 0.2]]), np.array([[0.6, 0, 0, 0, 0, 0], [0.1, 0, 0, 0, 2.5, 0]]),
         np.array([np.zeros(7), np.full(7, -2.1)]), np.array([[30.0, 30.0, 0], [0, 0, 39]]),
     )  # fmt: skip
-    np.testing.assert_allclose(over["workspace"], [0.01, -0.17])
+    np.testing.assert_allclose(over["workspace"], [0.01, -0.18])
     np.testing.assert_allclose(over["speed"], [0.05, -0.45])
     np.testing.assert_allclose(over["turn_speed"], [-2, 0.5])
     np.testing.assert_allclose(over["joint_speed"], [-2, 0.1])

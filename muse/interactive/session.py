@@ -34,6 +34,7 @@ from muse.rollouts.pictures import picture_names
 from muse.specs import EnvSpec, Episode
 from muse.teleop.device import InputDevice, Reading
 from muse.teleop.recorded import DeviceLog
+from muse.utils.clock import WallClock
 from muse.utils.errors import MuseError
 from muse.utils.rate import Rate
 from muse.utils.seeding import episode_seed
@@ -115,7 +116,7 @@ class Session:
         takes_over = [] if policy is not None else ["take_over"]
         commands = [text for name, text in SHORT_HELP.items() if name not in takes_over]
         self._help = (*device.help_for(env.teleop_inputs), *commands)
-        self._rate = Rate(options.hz)
+        self._rate = Rate(WallClock(), options.hz) if options.hz else None
         self._number = keeper.next_number
         self._begun = 0
         self._message = ""
@@ -135,9 +136,12 @@ class Session:
             self._begin(self._number)
             if self._error is not None:
                 raise self._error
+            if self._rate is not None:
+                self._rate.start()
             while self.state is not State.CLOSED and not must_stop():
                 self.tick()
-                self._rate.wait()
+                if self._rate is not None:
+                    self._rate.wait()
         finally:
             self.device.close()
             self.panel.close()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import IO, Any
 
 import numpy as np
 
 from muse.interactive.panel import KeyPanel, PanelError, Said
 from muse.interactive.view import View, message_lines, wrap
 from muse.teleop.keys import Keys
+from muse.utils.errors import OptionError
+from muse.utils.terminal_keys import TerminalKeys
 
 #: What a terminal sends for keys that are no letters.
 _SEQUENCES = {
@@ -51,35 +51,24 @@ class TerminalPanel(KeyPanel):
         self.hold = hold
         self._clock = clock
         self._seen: dict[str, float] = {}
-        self._before: Any = None
-        self._in: IO[str] | None = None
+        self._keys: TerminalKeys | None = None
 
     def open(self) -> None:
         """See `Panel.open`."""
-        try:
-            import termios
-            import tty
-        except ImportError as error:
-            raise PanelError("the terminal", "this system has no termios", "Linux or macOS", "--panel window") from error
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise PanelError("the terminal", "standard input or output is no terminal", "a terminal", "ssh -t; --panel window")
-        self._in = sys.stdin
-        self._before = termios.tcgetattr(self._in.fileno())
-        tty.setcbreak(self._in.fileno())
+        self._keys = TerminalKeys().__enter__()
         self._write(_CLEAR + _HIDE)
 
     def poll(self) -> Said:
         """See `Panel.poll`."""
-        import select
-
-        assert self._in is not None, "open comes before poll"
-        handle, text = self._in.fileno(), ""
-        while select.select([handle], [], [], 0)[0]:
-            data = os.read(handle, 1024)
-            if not data:  # Whoever was at the terminal has gone.
-                self._commands.append("close")
-                break
-            text += data.decode(errors="replace")
+        assert self._keys is not None, "open comes before poll"
+        text = ""
+        try:
+            while sent := self._keys.read():
+                text += sent
+        except (OptionError, OSError):  # Whoever was at the terminal has gone.
+            self._commands.append("close")
         now = self._clock()
         for key, letter in split_keys(text):
             is_repeat = now - self._seen.get(key, -np.inf) < self.hold
@@ -104,12 +93,10 @@ class TerminalPanel(KeyPanel):
 
     def close(self) -> None:
         """See `Panel.close`."""
-        if self._in is not None and self._before is not None:
-            import termios
-
-            termios.tcsetattr(self._in.fileno(), termios.TCSADRAIN, self._before)
+        if self._keys is not None:
+            self._keys.__exit__()
             self._write(_PLAIN + _SHOW + "\r\n")
-        self._before = self._in = None
+        self._keys = None
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text)

@@ -13,13 +13,14 @@ from muse.envs.bullet_envs.bodies import Part
 from muse.envs.bullet_envs.bullet import Bullet
 from muse.envs.bullet_envs.bullet_options import ARGUMENTS, check_options, read_limits, read_physics
 from muse.envs.bullet_envs.camera import View
-from muse.envs.bullet_envs.panda import FINGER_WIDTH, HOME, read_chain
+from muse.envs.bullet_envs.panda import CLOSED, FINGER_WIDTH, HOME, read_chain
 from muse.envs.bullet_envs.presets import HAND, reach_start, read_given
 from muse.envs.bullet_envs.robot_spec import make_group
 from muse.envs.bullet_envs.scene import Scene
 from muse.envs.bullet_envs.table import add_table
-from muse.envs.checks import check_running, read_action
+from muse.envs.checks import check_running, read_action, read_teleop
 from muse.envs.env import Env, EnvError, default_env_params
+from muse.envs.teleop import TeleopInput
 from muse.envs.window import Window
 from muse.specs import EnvSpec
 from muse.utils.attrdicts import nest
@@ -56,7 +57,11 @@ class RobotBulletEnv(Env, ABC):
 
     predefined_arguments = ARGUMENTS
     fingerprint_packages = ("pybullet",)
-    cosmetic_params = (*Env.cosmetic_params, "horizon", "done_on_success", "object_offsets", "imgs", "ego_imgs", "render_size")
+    cosmetic_params = (
+        *Env.cosmetic_params, "horizon", "done_on_success", "object_offsets", "imgs", "ego_imgs", "render_size",
+        "default_teleop_speed", "default_teleop_turn_speed",
+    )  # fmt: skip
+    teleop_inputs = ("x", "y", "z", "roll", "pitch", "yaw", "grip")
 
     #: Corners of the box in which the hand stays `(3,)` [m].
     hand_low: ClassVar[Sequence[float]] = (0.29, -0.24, 0.01)
@@ -207,6 +212,20 @@ class RobotBulletEnv(Env, ABC):
         observation["truncated"] = np.array([[truncated]])
         self._show()
         return nest(observation), AttrDict(), np.array([not self._is_running])
+
+    def get_teleop_action(self, given: TeleopInput) -> AttrDict:
+        """Moves the hand along the world's axes and turns it about them; the grip closes the gripper.
+
+        At up to `default_teleop_speed` and `default_teleop_turn_speed`, in every control mode alike.
+        """
+        where = f"{self.name}.get_teleop_action"
+        check_running(self._scene is not None, where)
+        twist, grip, _ = read_teleop(given, where)
+        speed = min(self.default_teleop_speed, self.max_speed)
+        turn_speed = min(self.default_teleop_turn_speed, self.max_turn_speed)
+        action = self._running_scene().lead(twist * np.repeat([speed, turn_speed], 3), CLOSED * grip)
+        leaf = self.env_spec.leaf("action")
+        return AttrDict(action=np.clip(action, leaf.low, leaf.high).astype(np.float32)[None])
 
     def is_success(self) -> bool:
         """Whether the task is solved in the present state."""

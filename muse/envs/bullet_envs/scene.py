@@ -44,6 +44,11 @@ class Physics:
     limits: Limits
     object_surface: Surface
 
+    @property
+    def dt(self) -> float:
+        """Time of a step of the env [s]."""
+        return self.time_step * self.repeats
+
 
 class Scene:
     """A world built anew for each episode: the same parts and actions give the same states to the bit.
@@ -117,8 +122,7 @@ class Scene:
             action: As `control_mode` says, within its limits or clipped to them.
             after_time_step: `fn(scene)`, called after each time step.
         """
-        arm, physics, step = self.arm, self.physics, self.bullet.stepSimulation
-        dt = physics.time_step * physics.repeats
+        arm, physics, step, dt = self.arm, self.physics, self.bullet.stepSimulation, self.physics.dt
         arm.shorten_leash()
         begin = arm.command
         arm.command = arm.aim(physics.control_mode, action, dt)
@@ -129,6 +133,10 @@ class Scene:
             for _ in range(INNER_STEPS):
                 step()
             after_time_step(self)
+
+    def lead(self, velocity: np.ndarray, gripper: float) -> np.ndarray:
+        """Returns the action by which the hand moves for a step; see `Panda.lead`."""
+        return self.arm.lead(self.physics.control_mode, velocity, gripper, self.physics.dt)
 
     def read(self) -> dict[str, np.ndarray]:
         """Returns what arm and `n` objects are doing, in float64."""

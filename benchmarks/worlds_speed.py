@@ -112,7 +112,7 @@ def make_bare_bullet(env: Any, actions: np.ndarray) -> Step:
 
 def read_bullet(env: Any) -> dict[str, list[float]]:
     """Returns all that bullet tells of arm, objects and desk."""
-    return {name: value.tolist() for name, value in env._read().items()}
+    return {name: value.tolist() for name, value in env.read_state(env._scene).items()}
 
 
 def draw_arm_action(rng: np.random.Generator, leaf: Leaf) -> np.ndarray:

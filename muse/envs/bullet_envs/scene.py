@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -115,12 +115,11 @@ class Scene:
         """Called when everything is there."""
         self.bullet.performCollisionDetection()
 
-    def step(self, action: np.ndarray, after_time_step: Callable[[Scene], None]) -> None:
+    def step(self, action: np.ndarray) -> None:
         """Goes on by `repeats` time steps.
 
         Args:
             action: As `control_mode` says, within its limits or clipped to them.
-            after_time_step: `fn(scene)`, called after each time step.
         """
         arm, physics, step, dt = self.arm, self.physics, self.bullet.stepSimulation, self.physics.dt
         arm.shorten_leash()
@@ -132,7 +131,6 @@ class Scene:
             arm.tell(begin + way * ((i + 0.5) / physics.repeats), way / dt)
             for _ in range(INNER_STEPS):
                 step()
-            after_time_step(self)
 
     def lead(self, velocity: np.ndarray, gripper: float) -> np.ndarray:
         """Returns the action by which the hand moves for a step; see `Panda.lead`."""

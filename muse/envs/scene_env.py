@@ -171,8 +171,9 @@ class SceneEnv(Env, ABC, Generic[SceneT, StateT]):
         observation = self.observe(state)
         observation["reward"] = np.array([[self.get_reward(state, solved)]], np.float32)
         observation["truncated"] = np.array([[truncated]])
-        self._show()
-        return self._to_tree(observation), AttrDict(), np.array([not self._is_running])
+        if self.render_window:
+            self._show()
+        return self._to_tree(observation), node_of({}), np.array([not self._is_running])
 
     def is_success(self) -> bool:
         """Whether the task is solved in the present state."""
@@ -227,9 +228,10 @@ class SceneEnv(Env, ABC, Generic[SceneT, StateT]):
         observation = self.observe(self._state)
         for name in self.env_spec.param_names:
             observation[name] = self.start[name][None].copy()
-        self._show()
+        if self.render_window:
+            self._show()
         return self._to_tree(observation), AttrDict()
 
     def _show(self) -> None:
-        if self.render_window and (picture := self.render()) is not None:
+        if (picture := self.render()) is not None:
             self._window.show(picture)

@@ -131,6 +131,7 @@ def test_a_world_is_told_in_full(own_world, capsys, monkeypatch):
     out = capsys.readouterr().out
     for text in (
         "tiny: PointMassEnv", "A small world.", "It has one | obstacle.", "recipe     cfgs/env/tiny.py", "episode    30 steps at most",
+        "by hand    x, y, pointer",
         "expert     cfgs/policy/tiny_expert.py", "learnt by  cfgs/exp_worlds/tiny.py", "train      muse goal_train --no_wandb cfgs/exp_worlds/tiny.py",
     ):  # fmt: skip
         assert text in out, text
@@ -279,7 +280,7 @@ def test_a_page_is_written_with_its_pictures(own_world, capsys):
     assert max(open_image(picture).size) == PICTURE_SIZE
     for part in (
         "![tiny](worlds/tiny.png)", "95.0% [91.0, 97.3] of 200", "80.0% [71.1, 86.7] of 100", "200 demonstrations, 20,000 training steps",
-        "5,000", "`num_obstacles=1`", "| `action` | action | 2 | float32 | -1 to 1 |", "### PointMassEnv",
+        "5,000", "`num_obstacles=1`", "| `action` | action | 2 | float32 | -1 to 1 |", "- driven by hand: x, y, pointer", "### PointMassEnv",
     ):  # fmt: skip
         assert part in text, part
     before = picture.stat().st_mtime_ns

@@ -132,6 +132,7 @@ def _facts(world: World, experiment: str, found: Mapping[str, Any]) -> list[tupl
     )
     facts += [("episode", f"{world.time_limit} steps at most")] if world.time_limit else []
     facts += [("extra", f"`{world.need.name}`")] if world.need else []
+    facts += [("driven by hand", ", ".join(world.cls.teleop_inputs))] if world.cls.teleop_inputs else []
     if world.expert:
         expert = found.get("expert")
         facts.append(

@@ -53,7 +53,7 @@ RECIPE, EXPERT = "cfgs/exp_point_mass/bc_rnn.py", "cfgs/policy/point_mass_expert
 #: Demonstrations of the first policy, steps of each training, episodes of each evaluation.
 DEMONSTRATIONS, TRAIN_STEPS, EVAL_EPISODES = 10, 1000, 100
 #: The person takes over after so many steps without coming nearer, and gives back after so many.
-PATIENCE, HOLD = 5, 30
+PATIENCE, HOLD = 3, 30
 
 
 class Person:
@@ -273,9 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of corrections (default: 3)")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds of corrections (default: 4)")
     parser.add_argument("--seeds", type=int, default=3, help="how often all of it is done (default: 3)")
-    parser.add_argument("--episodes", type=int, default=20, help="episodes in each session (default: 20)")
+    parser.add_argument("--episodes", type=int, default=30, help="episodes in each session (default: 30)")
     parser.add_argument("--folder", help="an empty folder for data and experiments (default: a temporary one)")
     parser.add_argument("--out", type=Path, default=script.RESULTS, help="folder of results (default: %(default)s)")
     options = parser.parse_args(arguments)

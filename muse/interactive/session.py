@@ -240,8 +240,8 @@ class Session:
         self._begin(max(self.keeper.next_number, self._number + 1), message)
 
     def _redo(self) -> None:
-        """Of an episode that has begun, that one; before it, the last that was kept."""
-        if self.state is not State.READY:
+        """Of an episode that has begun, that one, also where the env has failed in it; before it, the last that was kept."""
+        if self.state is not State.READY or self._error is not None:
             self._loop.abandon()
             self._begin(self._number, "the same start again")
         elif not self.keeper.num_episodes:

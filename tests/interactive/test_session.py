@@ -255,6 +255,21 @@ def test_an_env_that_fails_loses_its_episode_and_no_other(file):
     assert read_file(file).ends.tolist() == [2, 4] and read_file(file).meta["collection"]["kept"] == [0, 1]
 
 
+def test_redo_after_an_env_failed_is_of_the_episode_that_was_lost(file):
+    session = make_session(file, ["start", "", "keep", "start", "", "redo", "start", "", "keep"])
+    step, count = session.env.step, itertools.count(1)
+
+    def fail_once(action):
+        if next(count) == 4:
+            raise EnvFailure("the arm", "its cable is loose")
+        return step(action)
+
+    session.env.step = fail_once
+    session.run()
+    assert "its cable is loose" in session.panel.views[4].message and session.panel.views[5].kept == 1
+    assert read_file(file).ends.tolist() == [2, 4] and read_file(file).meta["collection"]["kept"] == [0, 1]
+
+
 def test_an_env_that_cannot_begin_ends_the_session_only_at_its_beginning(file):
     def fail(*args, **options):
         raise EnvFailure("the arm", "it is not armed")

@@ -13,7 +13,7 @@ from attrdict import AttrDict
 from configs.helpers import load_base_config
 from muse.cli.acting import add_acting_flags, load_weights, positive_int
 from muse.cli.collecting import add_file_flags, check_collection, open_collection
-from muse.cli.common import load_config, make_parser, run, spell_experiment
+from muse.cli.common import check_output, load_config, make_parser, run, spell_experiment
 from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble, recorded_spec
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.experiments.logger import logging_to
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument("--start_at_once", action="store_true", help="an episode starts without being asked to")
     parser.add_argument("--person_first", action="store_true", help="you act first in each episode, also where there is a policy")
     parser.add_argument(
-        "--log_device", metavar="FILE", help="write down all that was pressed; cfgs/teleop/recorded.py presses it again"
+        "--log_device", metavar="FILE", help="a new file for all that was pressed; cfgs/teleop/recorded.py presses it again"
     )
     add_acting_flags(parser, several=False)
     return run(_work, parser, argv)
@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     path = Path(args.save_file)
     check_collection(path, args.is_continue, args.overwrite)
+    if args.log_device:  # It may be the log that is to be repeated.
+        check_output(Path(args.log_device), args.overwrite)
     if not args.hz >= 0:
         raise OptionError("--hz", str(args.hz), "steps a second, or 0 for as fast as it goes")
     panel = _make_panel(args.panel)

@@ -10,6 +10,7 @@ Episodes go through the loop of all others (`muse.rollouts.loop`), one at a time
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -139,18 +140,18 @@ class Session:
         finally:
             self.device.close()
             self.panel.close()
-            if self._log is not None:
-                self._log.close()
+            self._close_log()
 
     def tick(self) -> None:
         """Does what one moment asks for: listens, obeys, steps a running episode, and shows where it is."""
         said = self.panel.poll()
         reading = self._read_device()
-        if self._log is not None:
-            self._log.write(Reading(reading.given, reading.buttons | set(said.commands)))
+        refused = self._write_log(Reading(reading.given, reading.buttons | set(said.commands)))
         self._take_note(said)
         for command in (*said.commands, *sorted(reading.buttons - set(said.commands))):
             self._obey(command)
+        if refused:
+            self._pause_with(refused)
         if self.state is State.RUNNING and not said.is_typing:
             self._step(reading.given)
         if self.state is not State.CLOSED:
@@ -162,10 +163,30 @@ class Session:
         try:
             return self.device.read()
         except MuseError as error:
-            if self.state is State.RUNNING:
-                self.state = State.PAUSED
-            self._message = str(error)
+            self._pause_with(str(error))
             return Reading(TeleopInput())
+
+    def _write_log(self, reading: Reading) -> str:
+        """Returns what is to be said when the disk refuses: then the log ends there, for one with a gap repeats something else."""
+        if self._log is None:
+            return ""
+        try:
+            self._log.write(reading)
+        except OSError as error:
+            self._close_log()
+            return f"the device's log ends here: {error}"
+        return ""
+
+    def _close_log(self) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            with contextlib.suppress(OSError):  # What it could not write it has said.
+                log.close()
+
+    def _pause_with(self, message: str) -> None:
+        if self.state is State.RUNNING:
+            self.state = State.PAUSED
+        self._message = message
 
     def _take_note(self, said: Said) -> None:
         if said.note is not None:

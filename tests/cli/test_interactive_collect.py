@@ -80,6 +80,16 @@ def test_recorded_hands_collect_without_a_screen(capsys):
     assert main(["data", "check", "a.npz"]) == 0
 
 
+def test_a_log_is_not_written_over_itself(capsys):
+    write_log("log.jsonl", 3)
+    before = Path("log.jsonl").read_text()
+    line = (
+        f"--panel none --hz 0 --log_device log.jsonl --save_file a.npz {RECIPE} %teleop cfgs/teleop/recorded.py --file log.jsonl"
+    )
+    assert main(["interactive_collect", *line.split()]) == 1
+    assert "log.jsonl: is there already" in capsys.readouterr().err and Path("log.jsonl").read_text() == before
+
+
 def test_a_scripted_policy_acts_until_it_is_taken_over(capsys):
     Path("log.jsonl").write_text(
         LINE % (0, '"start"') + LINE % (0, "") + LINE % (1, '"take_over"') + LINE % (1, "") + LINE % (0, '"keep"')

@@ -309,6 +309,14 @@ def test_a_disk_that_refuses_keeps_nobody_from_keeping_it_later(file):
     assert data.ends.tolist() == [2, 4, 5] and data.meta["collection"]["kept"] == [0, 1, 2]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_a_log_that_finds_the_disk_full_ends_and_the_session_goes_on(file):
+    session = run(file, ["start", "start", "", "keep"], log=DeviceLog("/dev/full"))
+    assert [view.state for view in session.panel.views] == [State.PAUSED, State.RUNNING, State.RUNNING, State.READY]
+    assert session.panel.views[0].message.startswith("the device's log ends here: ")
+    assert read_file(file).ends.tolist() == [2]
+
+
 def test_a_recorded_session_is_repeated_to_the_bit(tmp_path):
     moments = ["start", "", "take_over", "", "keep", "reset", "start", "", "success", "keep", "quit"]
     hands = [Reading(TeleopInput((np.sin(t).item(), np.cos(t).item(), 0, 0, 0, 0))) for t in range(20)]

@@ -271,13 +271,19 @@ def test_no_datagram_gets_through_that_is_no_pose(datagram):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"time": math.nan}, {"quaternion": [0, 0, 0, 2]}, {"position": [1, 2]}, {"buttons": [3]}, {"grip": None}]
-)
+    "wrong",
+    [
+        {"time": math.nan}, {"time": 10**400}, {"quaternion": [0, 0, 0, 2]}, {"position": [1, 2]}, {"buttons": [3]}, {"buttons": "keep"},
+        {"grip": None}, {"clutch": "false"},
+    ],
+)  # fmt: skip
 def test_a_pose_is_checked(wrong):
     pose = {"time": 1.0, "position": [0, 0, 0], "quaternion": [0, 0, 0, 1]}
     assert parse_pose(json.dumps(pose).encode()) == ControllerPose(1.0, (0, 0, 0), (0, 0, 0, 1))
     with pytest.raises(DeviceError):
         parse_pose(json.dumps({**pose, **wrong}).encode())
+    with pytest.raises(DeviceError):
+        parse_pose(b"[" * 4000)
 
 
 def test_a_recording_tells_the_same_again(tmp_path):
@@ -298,7 +304,17 @@ def test_a_recording_tells_the_same_again(tmp_path):
     check_device(device)
 
 
-@pytest.mark.parametrize("line", ["no json", "3", "{}", '{"twist": [0], "grip": 0, "pointer": null, "buttons": []}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no json",
+        "3",
+        "{}",
+        "[" * 9999,
+        '{"pointer": null, "twist": [1%s]}' % ("0" * 400),
+        '{"twist": [0], "grip": 0, "pointer": null, "buttons": []}',
+    ],
+)
 def test_what_is_no_recording_is_said_with_its_line(tmp_path, line):
     good = '{"twist": [0, 0, 0, 0, 0, 0], "grip": 0, "pointer": null, "buttons": []}'
     (tmp_path / "log.jsonl").write_text(f"{good}\n{line}\n")

@@ -33,6 +33,9 @@ from muse.utils.stop_signals import StopSignals
 #: What is in a person's hands where nobody says so.
 DEFAULT_DEVICE = "cfgs/teleop/keyboard.py"
 
+#: Keys are heard once in a step [1/s].
+_SLOWEST = 0.1
+
 _DESCRIPTION = """Collect episodes by hand, in a window or a terminal; or watch a policy, take over from it and give back.
 
 Each episode is kept or dropped by a key; one that is kept is on the disk before the next begins. With exp=<folder> the trained policy
@@ -73,8 +76,8 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     check_collection(path, args.is_continue, args.overwrite)
     if args.log_device:  # It may be the log that is to be repeated.
         check_output(Path(args.log_device), args.overwrite)
-    if not args.hz >= 0:
-        raise OptionError("--hz", str(args.hz), "steps a second, or 0 for as fast as it goes")
+    if not (args.hz == 0 or args.hz >= _SLOWEST):
+        raise OptionError("--hz", str(args.hz), f"steps a second, at least {_SLOWEST}, or 0 for as fast as it goes")
     panel = _make_panel(args.panel)
     with logging_to(debug=args.debug), _assembled(args, unknown) as (experiment, device):
         env = experiment.env
@@ -99,7 +102,8 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
         with StopSignals() as stop:
             session.run(lambda: stop.requested is not None)
         count = keeper.num_episodes
-    print(f"{path}: {count} episodes, {keeper.writer.num_rows} steps, {count - before} of them new")
+    change = f"{count - before} of them new" if count >= before else f"{before - count} fewer than before"
+    print(f"{path}: {count} episodes, {keeper.writer.num_rows} steps, {change}")
     return stop.exit_status
 
 

@@ -128,8 +128,13 @@ class Session:
         Raises:
             MuseError: When the device or the panel cannot be opened, or the env not be reset for the first time.
         """
-        self.panel.open()
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._close_log)
+            if self._is_enough():
+                return
+            self.panel.open()
+            stack.callback(self.panel.close)
+            stack.callback(self.device.close)
             self.device.open(self.panel if self.panel.has_keys else None)
             self._begin(self._number)
             if self._error is not None:
@@ -137,10 +142,6 @@ class Session:
             while self.state is not State.CLOSED and not must_stop():
                 self.tick()
                 self._rate.wait()
-        finally:
-            self.device.close()
-            self.panel.close()
-            self._close_log()
 
     def tick(self) -> None:
         """Does what one moment asks for: listens, obeys, steps a running episode, and shows where it is."""
@@ -154,6 +155,8 @@ class Session:
             self._pause_with(refused)
         if self.state is State.RUNNING and not said.is_typing:
             self._step(reading.given)
+        else:
+            self._moment = None
         if self.state is not State.CLOSED:
             self.panel.show(self._view())
 
@@ -241,7 +244,7 @@ class Session:
             return
         kept = f"kept, {len(episode)} steps"
         _log.debug("episode %d of start %d %s", self.keeper.num_episodes, self._number, kept)
-        if 0 < self.options.max_eps <= self.keeper.num_episodes:
+        if self._is_enough():
             self.state = State.CLOSED
             return
         self._begin(max(self.keeper.next_number, self._number + 1), kept)
@@ -280,7 +283,11 @@ class Session:
         if self.state is State.READY:
             self._message = "nothing to mark yet"
             return
-        self._mark = not self._is_success()
+        try:
+            self._mark = not self._is_success()
+        except MuseError as error:
+            self._pause_with(f"NOT marked: {error}")
+            return
         self._message = "marked as a success" if self._mark else "marked as no success"
 
     def _take_over(self) -> None:
@@ -344,6 +351,9 @@ class Session:
         if episodes:
             self._episode, self.state = episodes[0], State.ENDED
 
+    def _is_enough(self) -> bool:
+        return 0 < self.options.max_eps <= self.keeper.num_episodes
+
     def _end_now(self) -> bool:
         """Ends an episode where it is; whether there is one now."""
         if not self._steps:
@@ -364,11 +374,13 @@ class Session:
         return self._error is None and self.env.is_success()
 
     def _view(self) -> View:
-        if self.state is not State.RUNNING:
-            self._moment = None
-        rendered, seen = None, {}
-        if self._error is None:
-            rendered, seen = self.env.render(), self._vector_env.observe(self._picture_names)
+        rendered, seen, is_success = None, {}, False
+        try:
+            is_success = self._is_success()
+            if self._error is None:
+                rendered, seen = self.env.render(), self._vector_env.observe(self._picture_names)
+        except MuseError as error:  # Nobody drives blindly; what there is of the episode may be kept.
+            self._pause_with(f"the env shows nothing: {error}")
         pictures = [
             *([] if rendered is None else [rendered]),
             *(fit_picture(array[0], *array.shape[1:3]) for array in seen.values()),
@@ -376,7 +388,7 @@ class Session:
         return View(
             state=self.state, title=self.options.title, episode=self._begun, kept=self.keeper.num_episodes,
             wanted=self.options.max_eps, steps=self._steps, limit=self._limit, seconds=self._seconds,
-            driver="you are" if self.policy.is_person else "the policy is", is_success=self._is_success(), mark=self._mark,
+            driver="you are" if self.policy.is_person else "the policy is", is_success=is_success, mark=self._mark,
             note=self._note, message=self._message, pictures=pictures,
             has_pointer=rendered is not None and "pointer" in self.env.teleop_inputs, help=self._help,
         )  # fmt: skip

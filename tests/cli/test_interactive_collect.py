@@ -114,6 +114,7 @@ def test_what_cannot_work_is_said_before_anything_is_built(capsys, monkeypatch):
         (f"--save_file a.npz {RECIPE}", "no display", 1),
         (f"--save_file a.txt --panel none {RECIPE}", "a.txt", 1),
         (f"--save_file a.npz --panel none --hz -1 {RECIPE}", "--hz: -1.0; expected steps a second", 2),
+        (f"--save_file a.npz --panel none --hz 1e-12 {RECIPE}", "--hz: 1e-12; expected steps a second, at least 0.1", 2),
         (f"--save_file a.npz --panel none {RECIPE}", "KeyboardDevice: no keys", 1),
         (f"--save_file a.npz --panel none {RECIPE} %teleop cfgs/teleop/recorded.py --file none.jsonl", "none.jsonl", 1),
         (f"--save_file a.npz --panel none {RECIPE} %teleop --gian 2", "did you mean '--gain'", 2),

@@ -151,6 +151,11 @@ def test_redo_of_an_episode_in_progress_is_the_same_start(file):
 
 
 def test_a_pause_costs_no_step_and_typing_neither(file):
+    session = make_session(file, ["start", "", "typing:", "typing:", "", "", "pause", "", "start", "", "keep"])
+    session._clock = lambda: 10.0 * len(session.panel.views)
+    session.run()
+    assert [view.seconds for view in session.panel.views][:10] == [0, 10, 10, 10, 10, 20, 20, 20, 20, 30]
+    file.unlink() if file.is_file() else shutil.rmtree(file)
     session = run(file, ["start", "pause", "", "", "start", "typing:", "typing:", "pause", "keep"])
     assert [view.steps for view in session.panel.views][:8] == [1, 1, 1, 1, 2, 2, 2, 2]
     assert read_file(file).ends.tolist() == [2]
@@ -205,6 +210,8 @@ def test_quitting_asks_while_there_is_something_to_lose(file):
 def test_it_is_over_when_there_are_enough(file):
     session = run(file, itertools.cycle(["start", "", "keep"]), max_eps=3)
     assert session.keeper.num_episodes == len(read_file(file).ends) == 3
+    session = run(file, itertools.cycle(["start", "", "keep"]), going_on=True, max_eps=3)
+    assert session.keeper.num_episodes == len(read_file(file).ends) == 3 and not session.panel.views
 
 
 def test_commands_that_fit_nothing_say_so(file):
@@ -253,6 +260,43 @@ def test_an_env_that_fails_loses_its_episode_and_no_other(file):
     assert "its cable is loose" in message
     assert any(view.message.startswith("r begins anew") for view in session.panel.views)
     assert read_file(file).ends.tolist() == [2, 4] and read_file(file).meta["collection"]["kept"] == [0, 1]
+
+
+def fail(*args, **options):
+    raise EnvFailure("the arm", "its cable is loose")
+
+
+def test_an_env_that_fails_while_an_episode_is_ended_loses_that_one(file):
+    session = make_session(file, [])
+    solved = session.env.is_success
+
+    class Pulling(Script):
+        def poll(self):
+            session.env.is_success = fail if len(self.views) == 5 else solved
+            return super().poll()
+
+    session.panel = Pulling(["start", "", "keep", "start", "", "keep", "redo", "start", "keep"])
+    session.run()
+    assert "its cable is loose" in session.panel.views[5].message
+    assert read_file(file).ends.tolist() == [2, 3] and read_file(file).meta["collection"]["kept"] == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["render", "is_success"])
+def test_an_env_that_cannot_be_looked_at_pauses_and_what_there_is_may_be_kept(file, name):
+    session = make_session(file, [])
+    works = getattr(session.env, name)
+
+    class Pulling(Script):
+        def show(self, view):
+            super().show(view)
+            setattr(session.env, name, fail if len(self.views) in (2, 3) else works)
+
+    session.panel = Pulling(["start", "", "", "success", "start", "keep"])
+    session.run()
+    views = session.panel.views
+    assert "its cable is loose" in views[2].message and not views[2].pictures
+    assert [view.state for view in views[2:5]] == [State.PAUSED, State.PAUSED, State.RUNNING]
+    assert read_file(file).ends.tolist() == [4]
 
 
 def test_redo_after_an_env_failed_is_of_the_episode_that_was_lost(file):

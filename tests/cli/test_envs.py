@@ -130,7 +130,7 @@ def test_a_world_is_told_in_full(own_world, capsys, monkeypatch):
     assert main(["envs", "tiny"]) == 0
     out = capsys.readouterr().out
     for text in (
-        "tiny: PointMassEnv", "A small world.", "It has one | obstacle.", "recipe     cfgs/env/tiny.py", "episode    30 steps at most",
+        "tiny: PointMassEnv", "A small world.", "It has one | obstacle.", "recipe     cfgs/env/tiny.py", "episode    30 steps at most", "by hand    x, y, pointer",
         "expert     cfgs/policy/tiny_expert.py", "learnt by  cfgs/exp_worlds/tiny.py", "train      muse goal_train --no_wandb cfgs/exp_worlds/tiny.py",
     ):  # fmt: skip
         assert text in out, text

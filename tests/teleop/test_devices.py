@@ -18,7 +18,7 @@ from muse.teleop import DeviceError, Keys, KeySource, Reading
 from muse.teleop.gamepad import GamepadDevice
 from muse.teleop.keyboard import GRIP_KEY, MOTIONS, SLOW_KEY, KeyboardDevice
 from muse.teleop.recorded import DeviceLog, RecordedDevice, read_log
-from muse.teleop.space_mouse import SpaceMouseDevice
+from muse.teleop.space_mouse import SpaceMouseDevice, find_space_mice
 from muse.teleop.vr import ControllerPose, NetworkPoseReader, PoseReader, VRDevice, parse_pose
 from muse.testing import check_device
 from muse.utils.errors import MissingExtraError, OptionError
@@ -179,6 +179,20 @@ def test_buttons_of_a_space_mouse():
 def test_no_report_breaks_a_space_mouse(report):
     given = space_mouse(report).read().given
     assert all(-1 <= value <= 1 for value in given.twist)
+
+
+def test_only_a_space_mouse_is_taken_for_one():
+    """Logitech's number is that of the mouse beside the keyboard, too."""
+    kinds = [
+        (0x046D, 0xC077, 1, 2),
+        (0x046D, 0xC077, 0, 0),
+        (0x046D, 0xC626, 1, 8),
+        (0x256F, 0xC635, 1, 8),
+        (0x256F, 0xC635, 1, 6),
+    ]
+    there = [dict(zip(("vendor_id", "product_id", "usage_page", "usage"), kind, strict=True)) for kind in kinds]
+    assert [info["product_id"] for info in find_space_mice(there)] == [0xC626, 0xC635]
+    assert find_space_mice(there, 0xC635) == [there[3]] and not find_space_mice(there, 0xC077)
 
 
 def test_a_space_mouse_that_is_not_there():

@@ -324,11 +324,11 @@ class Session:
         self._message = ", ".join(filter(None, (message, hint)))
 
     def _fail(self, error: MuseError) -> None:
-        """The env has failed: what ran is lost, and nothing moves before the person says so."""
+        """The env or the policy has failed: what ran is lost, and nothing moves before the person says so."""
         self._loop.abandon()
         self._forget()
         self._error, self.state = error, State.READY
-        self._message = f"the env failed, r begins anew: {error}"
+        self._message = f"the episode is lost, r begins anew: {error}"
 
     def _forget(self) -> None:
         self._episode, self._note, self._mark = None, "", None

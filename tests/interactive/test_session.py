@@ -19,6 +19,7 @@ from muse.interactive.panel import Panel, Said
 from muse.interactive.session import Session, SessionOptions
 from muse.interactive.view import State
 from muse.policies.controllers.point_mass import PointMassExpert
+from muse.policies.policy import PolicyError
 from muse.policies.take_over_policy import NAMES
 from muse.policies.who_acts import with_who_acts
 from muse.specs import SUCCESS
@@ -256,10 +257,25 @@ def test_an_env_that_fails_loses_its_episode_and_no_other(file):
         raise EnvFailure("the arm", "its cable is loose")
 
     session.run()
-    message = next(view.message for view in session.panel.views if "the env failed" in view.message)
+    message = next(view.message for view in session.panel.views if "the episode is lost" in view.message)
     assert "its cable is loose" in message
     assert any(view.message.startswith("r begins anew") for view in session.panel.views)
     assert read_file(file).ends.tolist() == [2, 4] and read_file(file).meta["collection"]["kept"] == [0, 1]
+
+
+def test_a_policy_that_fails_is_not_called_an_env(file):
+    session = make_session(file, ["start", "", "reset", "start", "keep"], policy=True)
+    act, count = session.policy.policy.get_action, itertools.count(1)
+
+    def fail_once(*args):
+        if next(count) == 2:
+            raise PolicyError("the server", "its cable is loose")
+        return act(*args)
+
+    session.policy.policy.get_action = fail_once
+    session.run()
+    assert session.panel.views[1].message == "the episode is lost, r begins anew: the server: its cable is loose"
+    assert read_file(file).ends.tolist() == [1]
 
 
 def fail(*args, **options):

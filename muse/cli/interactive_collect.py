@@ -13,7 +13,7 @@ from attrdict import AttrDict
 from configs.helpers import load_base_config
 from muse.cli.acting import add_acting_flags, load_weights, positive_int
 from muse.cli.collecting import add_file_flags, check_collection, open_collection
-from muse.cli.common import load_config, make_parser, run, spell_experiment
+from muse.cli.common import check_output, load_config, make_parser, run, spell_experiment
 from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble, recorded_spec
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.experiments.logger import logging_to
@@ -32,6 +32,9 @@ from muse.utils.stop_signals import StopSignals
 
 #: What is in a person's hands where nobody says so.
 DEFAULT_DEVICE = "cfgs/teleop/keyboard.py"
+
+#: Keys are heard once in a step [1/s].
+_SLOWEST = 0.1
 
 _DESCRIPTION = """Collect episodes by hand, in a window or a terminal; or watch a policy, take over from it and give back.
 
@@ -62,7 +65,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     parser.add_argument("--start_at_once", action="store_true", help="an episode starts without being asked to")
     parser.add_argument("--person_first", action="store_true", help="you act first in each episode, also where there is a policy")
     parser.add_argument(
-        "--log_device", metavar="FILE", help="write down all that was pressed; cfgs/teleop/recorded.py presses it again"
+        "--log_device", metavar="FILE", help="a new file for all that was pressed; cfgs/teleop/recorded.py presses it again"
     )
     add_acting_flags(parser, several=False)
     return run(_work, parser, argv)
@@ -71,8 +74,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 def _work(args: argparse.Namespace, unknown: list[str]) -> int:
     path = Path(args.save_file)
     check_collection(path, args.is_continue, args.overwrite)
-    if not args.hz >= 0:
-        raise OptionError("--hz", str(args.hz), "steps a second, or 0 for as fast as it goes")
+    if args.log_device:  # It may be the log that is to be repeated.
+        check_output(Path(args.log_device), args.overwrite)
+    if not (args.hz == 0 or args.hz >= _SLOWEST):
+        raise OptionError("--hz", str(args.hz), f"steps a second, at least {_SLOWEST}, or 0 for as fast as it goes")
     panel = _make_panel(args.panel)
     with logging_to(debug=args.debug), _assembled(args, unknown) as (experiment, device):
         env = experiment.env
@@ -97,7 +102,8 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
         with StopSignals() as stop:
             session.run(lambda: stop.requested is not None)
         count = keeper.num_episodes
-    print(f"{path}: {count} episodes, {keeper.writer.num_rows} steps, {count - before} of them new")
+    change = f"{count - before} of them new" if count >= before else f"{before - count} fewer than before"
+    print(f"{path}: {count} episodes, {keeper.writer.num_rows} steps, {change}")
     return stop.exit_status
 
 

@@ -142,8 +142,10 @@ class EpisodeWriter:
         if not self.num_episodes:
             raise DataError(str(self.path), "no episodes", "one to take back")
         meta, self.meta = self.meta, self._written_meta
-        self.save()
-        self.meta = meta
+        try:
+            self.save()
+        finally:
+            self.meta = meta
         data = read_file(self.path) if self._can_grow else self._parts[0]
         if len(data.ends) != self.num_episodes:
             raise DataError(

@@ -10,6 +10,7 @@ Episodes go through the loop of all others (`muse.rollouts.loop`), one at a time
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -130,8 +131,13 @@ class Session:
         Raises:
             MuseError: When the device or the panel cannot be opened, or the env not be reset for the first time.
         """
-        self.panel.open()
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._close_log)
+            if self._is_enough():
+                return
+            self.panel.open()
+            stack.callback(self.panel.close)
+            stack.callback(self.device.close)
             self.device.open(self.panel if self.panel.has_keys else None)
             self._begin(self._number)
             if self._error is not None:
@@ -140,6 +146,7 @@ class Session:
                 self._rate.start()
             while self.state is not State.CLOSED and not must_stop():
                 self.tick()
+<<<<<<< HEAD
                 if self._rate is not None:
                     self._rate.wait()
         finally:
@@ -147,18 +154,24 @@ class Session:
             self.panel.close()
             if self._log is not None:
                 self._log.close()
+=======
+                self._rate.wait()
+>>>>>>> review
 
     def tick(self) -> None:
         """Does what one moment asks for: listens, obeys, steps a running episode, and shows where it is."""
         said = self.panel.poll()
         reading = self._read_device()
-        if self._log is not None:
-            self._log.write(Reading(reading.given, reading.buttons | set(said.commands)))
+        refused = self._write_log(Reading(reading.given, reading.buttons | set(said.commands)))
         self._take_note(said)
         for command in (*said.commands, *sorted(reading.buttons - set(said.commands))):
             self._obey(command)
+        if refused:
+            self._pause_with(refused)
         if self.state is State.RUNNING and not said.is_typing:
             self._step(reading.given)
+        else:
+            self._moment = None
         if self.state is not State.CLOSED:
             self.panel.show(self._view())
 
@@ -173,10 +186,30 @@ class Session:
         try:
             return self.device.read()
         except MuseError as error:
-            if self.state is State.RUNNING:
-                self.state = State.PAUSED
-            self._message = str(error)
+            self._pause_with(str(error))
             return Reading(TeleopInput())
+
+    def _write_log(self, reading: Reading) -> str:
+        """Returns what is to be said when the disk refuses: then the log ends there, for one with a gap repeats something else."""
+        if self._log is None:
+            return ""
+        try:
+            self._log.write(reading)
+        except OSError as error:
+            self._close_log()
+            return f"the device's log ends here: {error}"
+        return ""
+
+    def _close_log(self) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            with contextlib.suppress(OSError):  # What it could not write it has said.
+                log.close()
+
+    def _pause_with(self, message: str) -> None:
+        if self.state is State.RUNNING:
+            self.state = State.PAUSED
+        self._message = message
 
     def _take_note(self, said: Said) -> None:
         if said.note is not None:
@@ -231,7 +264,7 @@ class Session:
             return
         kept = f"kept, {len(episode)} steps"
         _log.debug("episode %d of start %d %s", self.keeper.num_episodes, self._number, kept)
-        if 0 < self.options.max_eps <= self.keeper.num_episodes:
+        if self._is_enough():
             self.state = State.CLOSED
             return
         self._begin(max(self.keeper.next_number, self._number + 1), kept)
@@ -251,8 +284,8 @@ class Session:
         self._begin(max(self.keeper.next_number, self._number + 1), message)
 
     def _redo(self) -> None:
-        """Of an episode that has begun, that one; before it, the last that was kept."""
-        if self.state is not State.READY:
+        """Of an episode that has begun, that one, also where the env has failed in it; before it, the last that was kept."""
+        if self.state is not State.READY or self._error is not None:
             self._loop.abandon()
             self._begin(self._number, "the same start again")
         elif not self.keeper.num_episodes:
@@ -270,7 +303,11 @@ class Session:
         if self.state is State.READY:
             self._message = "nothing to mark yet"
             return
-        self._mark = not self._is_success()
+        try:
+            self._mark = not self._is_success()
+        except MuseError as error:
+            self._pause_with(f"NOT marked: {error}")
+            return
         self._message = "marked as a success" if self._mark else "marked as no success"
 
     def _take_over(self) -> None:
@@ -307,11 +344,11 @@ class Session:
         self._message = ", ".join(filter(None, (message, hint)))
 
     def _fail(self, error: MuseError) -> None:
-        """The env has failed: what ran is lost, and nothing moves before the person says so."""
+        """The env or the policy has failed: what ran is lost, and nothing moves before the person says so."""
         self._loop.abandon()
         self._forget()
         self._error, self.state = error, State.READY
-        self._message = f"the env failed, r begins anew: {error}"
+        self._message = f"the episode is lost, r begins anew: {error}"
 
     def _forget(self) -> None:
         self._episode, self._note, self._mark = None, "", None
@@ -334,6 +371,9 @@ class Session:
         if episodes:
             self._episode, self.state = episodes[0], State.ENDED
 
+    def _is_enough(self) -> bool:
+        return 0 < self.options.max_eps <= self.keeper.num_episodes
+
     def _end_now(self) -> bool:
         """Ends an episode where it is; whether there is one now."""
         if not self._steps:
@@ -354,11 +394,13 @@ class Session:
         return self._error is None and self.env.is_success()
 
     def _view(self) -> View:
-        if self.state is not State.RUNNING:
-            self._moment = None
-        rendered, seen = None, {}
-        if self._error is None:
-            rendered, seen = self.env.render(), self._vector_env.observe(self._picture_names)
+        rendered, seen, is_success = None, {}, False
+        try:
+            is_success = self._is_success()
+            if self._error is None:
+                rendered, seen = self.env.render(), self._vector_env.observe(self._picture_names)
+        except MuseError as error:  # Nobody drives blindly; what there is of the episode may be kept.
+            self._pause_with(f"the env shows nothing: {error}")
         pictures = [
             *([] if rendered is None else [rendered]),
             *(fit_picture(array[0], *array.shape[1:3]) for array in seen.values()),
@@ -366,7 +408,7 @@ class Session:
         return View(
             state=self.state, title=self.options.title, episode=self._begun, kept=self.keeper.num_episodes,
             wanted=self.options.max_eps, steps=self._steps, limit=self._limit, seconds=self._seconds,
-            driver="you are" if self.policy.is_person else "the policy is", is_success=self._is_success(), mark=self._mark,
+            driver="you are" if self.policy.is_person else "the policy is", is_success=is_success, mark=self._mark,
             note=self._note, message=self._message, pictures=pictures,
             has_pointer=rendered is not None and "pointer" in self.env.teleop_inputs, help=self._help,
         )  # fmt: skip

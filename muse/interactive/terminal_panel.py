@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
+=======
+import codecs
+import os
+import re
+>>>>>>> review
 import shutil
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +27,9 @@ _SEQUENCES = {
     "\x1b[A": "up", "\x1b[B": "down", "\x1b[C": "right", "\x1b[D": "left", "\x1bOA": "up", "\x1bOB": "down", "\x1bOC": "right",
     "\x1bOD": "left",
 }  # fmt: skip
+#: A whole sequence, also of a key that nothing is done with (Delete, F1, an arrow with shift); and the beginning of one.
+_WHOLE = re.compile(r"\x1b(?:\[\[?[0-?]*[ -/]*[@-~]|O[@-~])")
+_BEGUN = re.compile(r"\x1b(?:\[\[?[0-?]*[ -/]*|O)?\Z")
 _CONTROLS = {
     "\t": "tab",
     "\r": "return",
@@ -39,19 +49,28 @@ class TerminalPanel(KeyPanel):
     """Reads the keys of a terminal, and draws state and a coarse picture into it.
 
     A terminal tells when a key is pressed and repeated, and not when it is let go: a key counts as held until it has not been
-    repeated for `hold` seconds.
+    repeated for `hold` seconds. The first repeat of a key that is held comes later than that: what comes again within
+    `first_repeat` is no second press.
 
     Args:
-        hold: See above [s].
+        hold, first_repeat: See above [s].
         clock: Returns seconds.
     """
 
-    def __init__(self, hold: float = 0.3, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, hold: float = 0.3, first_repeat: float = 0.7, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self.hold = hold
+        self.hold, self.first_repeat = hold, first_repeat
         self._clock = clock
         self._seen: dict[str, float] = {}
+<<<<<<< HEAD
         self._keys: TerminalKeys | None = None
+=======
+        self._repeating: set[str] = set()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+        self._before: Any = None
+        self._in: IO[str] | None = None
+>>>>>>> review
 
     def open(self) -> None:
         """See `Panel.open`."""
@@ -62,6 +81,7 @@ class TerminalPanel(KeyPanel):
 
     def poll(self) -> Said:
         """See `Panel.poll`."""
+<<<<<<< HEAD
         assert self._keys is not None, "open comes before poll"
         text = ""
         try:
@@ -69,12 +89,20 @@ class TerminalPanel(KeyPanel):
                 text += sent
         except (OptionError, OSError):  # Whoever was at the terminal has gone.
             self._commands.append("close")
+=======
+        import select
+
+        assert self._in is not None, "open comes before poll"
+        handle, text = self._in.fileno(), ""
+        while select.select([handle], [], [], 0)[0]:
+            data = os.read(handle, 1024)
+            if not data:  # Whoever was at the terminal has gone.
+                self._commands.append("close")
+                break
+            text += self._decoder.decode(data)
+        self._take(text)
+>>>>>>> review
         now = self._clock()
-        for key, letter in split_keys(text):
-            is_repeat = now - self._seen.get(key, -np.inf) < self.hold
-            if self.written is not None or not is_repeat:
-                self.press(key, letter)
-            self._seen[key] = now
         held = frozenset(key for key, seen in self._seen.items() if now - seen < self.hold)
         return self.finish(Keys(held))
 
@@ -82,10 +110,12 @@ class TerminalPanel(KeyPanel):
         """See `Panel.show`."""
         size = shutil.get_terminal_size()
         message = view.message if self.written is None else f"note: {self.written}_   (return: done, escape: no note)"
-        lines = [f"{_REVERSE} {view.headline()} {_PLAIN}", view.status(), f"note: {view.note}" if view.note else ""]
+        lines = [f" {view.headline()} ", view.status(), f"note: {view.note}" if view.note else ""]
         lines += message_lines(message, size.columns)
         lines += wrap(view.help, size.columns)
-        lines = [line[: size.columns + len(_REVERSE) + len(_PLAIN)] for line in lines]
+        # A line too many or too long would scroll the first one away.
+        lines = [fit(line, size.columns) for line in lines[: size.lines]]
+        lines[0] = _REVERSE + lines[0] + _PLAIN
         room = size.lines - len(lines) - 1
         if len(view.pictures) and room >= 4:
             lines += picture_lines(view.pictures[0], min(size.columns, _COLUMNS), min(room, _LINES))
@@ -98,19 +128,33 @@ class TerminalPanel(KeyPanel):
             self._write(_PLAIN + _SHOW + "\r\n")
         self._keys = None
 
+    def _take(self, text: str) -> None:
+        """Presses the keys that came. A sequence that has only begun waits for its rest until the next moment."""
+        whole, self._rest = self._rest + text, ""
+        begun = _BEGUN.search(whole) if text else None
+        if begun is not None:
+            whole, self._rest = whole[: begun.start()], begun[0]
+        now = self._clock()
+        for key, letter in split_keys(whole):
+            repeats = now - self._seen.get(key, -np.inf) < (self.hold if key in self._repeating else self.first_repeat)
+            if self.written is not None or not repeats:
+                self.press(key, letter)
+            self._seen[key] = now
+            (self._repeating.add if repeats else self._repeating.discard)(key)
+
     def _write(self, text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
 def split_keys(text: str) -> list[tuple[str, str]]:
-    """Returns the keys of what a terminal sent, as pygame calls them, each with the letter that it writes."""
+    """Returns the keys of what a terminal sent, as pygame calls them, each with the letter that it writes; none that it has no name for."""
     keys: list[tuple[str, str]] = []
     while text:
-        sequence = next((one for one in _SEQUENCES if text.startswith(one)), None)
+        sequence = _WHOLE.match(text)
         if sequence is not None:
-            keys.append((_SEQUENCES[sequence], ""))
-            text = text[len(sequence) :]
+            keys += [(_SEQUENCES[sequence[0]], "")] if sequence[0] in _SEQUENCES else []
+            text = text[sequence.end() :]
             continue
         letter, text = text[0], text[1:]
         if letter in _CONTROLS:
@@ -118,6 +162,17 @@ def split_keys(text: str) -> list[tuple[str, str]]:
         elif letter.isprintable():
             keys.append((letter.lower(), letter))
     return keys
+
+
+def fit(text: str, columns: int) -> str:
+    """Returns as much of a text as fits into so many columns: some letters take two, accents none."""
+    room = columns
+    for i, letter in enumerate(text):
+        wide = unicodedata.east_asian_width(letter) in "WF"
+        room -= 0 if unicodedata.combining(letter) else 2 if wide else 1
+        if room < 0:
+            return text[:i]
+    return text
 
 
 def picture_lines(picture: np.ndarray, columns: int, lines: int) -> list[str]:

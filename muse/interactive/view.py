@@ -120,6 +120,7 @@ def compose(view: View) -> tuple[np.ndarray, Place | None]:
 
 def message_lines(message: str, columns: int) -> list[str]:
     """Returns a message as lines of at most so many characters, three of them at most and one at least."""
+    columns = max(columns, len("..."))
     lines = [line for part in message.splitlines() for line in textwrap.wrap(part, columns, max_lines=3, placeholder=" ...")]
     return lines[:_MESSAGE_LINES] or [""]
 

@@ -164,6 +164,7 @@ class RolloutLoop:
         with self.env.tolerating():
             has_steps = self._active & (self._began < self._buffer.time)
             finished = self._end(has_steps, np.zeros_like(has_steps)) if has_steps.any() else []
+            self._lose(has_steps)
         self._active &= ~has_steps
         self.abandon()
         return [episode for _, episode in finished]

@@ -113,6 +113,8 @@ class InputDevice(BaseClass, ABC):
             raise DeviceError(
                 f"{type(self).__name__}.read", f"twist {given.twist}, grip {given.grip}", "finite numbers, six of them"
             )
+        if given.pointer is not None and not all(map(math.isfinite, given.pointer)):
+            raise DeviceError(f"{type(self).__name__}.read", f"pointer {given.pointer}", "None, or two finite numbers")
         size = np.abs(twist)
         twist = np.sign(twist) * np.maximum(0.0, size - self.dead_zone) / (1 - self.dead_zone) * self.gain
         if self._turn is not None:

@@ -91,7 +91,7 @@ def read_log(path: str | os.PathLike[str]) -> list[Reading]:
             )
             if len(given.twist) != 6 or not all(isinstance(button, str) for button in found["buttons"]):
                 raise ValueError("a twist of six numbers, and names of buttons")
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
             got = f"'{line[:60]}' ({type(error).__name__})"
             raise DeviceError(
                 f"{path}: line {number}", got, 'a line such as {"twist": [0, 0, 0, 0, 0, 0], "grip": 0, ...}'

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from muse.envs.teleop import TeleopInput
@@ -13,8 +14,10 @@ from muse.utils.abstract import Argument
 from muse.utils.errors import brief
 from muse.utils.optional import require
 
-#: 3Dconnexion, and Logitech, under whose number the older ones are.
-VENDORS = (0x256F, 0x046D)
+#: hidapi's module. Its `hid` takes a device away from Linux (by libusb), also a mouse, and knows no usages; `hidraw` reads beside it.
+MODULE = "hidraw" if sys.platform == "linux" else "hid"
+#: 3Dconnexion, and Logitech, under whose number the older ones are, among ordinary mice and keyboards.
+_MAKER, _OLD_MAKER = 0x256F, 0x046D
 #: Usage page and usage of a controller with several axes, by the HID usage tables.
 _MULTI_AXIS = (0x01, 0x08)
 #: What is read at a whole deflection.
@@ -88,12 +91,8 @@ class SpaceMouseDevice(InputDevice):
 
     def open(self, keys: KeySource | None = None) -> None:
         """See `InputDevice.open`."""
-        hid = require("hid", "spacemouse", "SpaceMouseDevice")
-        found = [
-            info for info in hid.enumerate()
-            if info["vendor_id"] in VENDORS and (info["usage_page"], info["usage"]) in (_MULTI_AXIS, (0, 0))
-            and self.product in (0, info["product_id"])
-        ]  # fmt: skip
+        hid = require(MODULE, "spacemouse", "SpaceMouseDevice")
+        found = find_space_mice(hid.enumerate(), self.product)
         if not found:
             wanted = f" with product number {self.product:#06x}" if self.product else ""
             raise DeviceError(
@@ -136,3 +135,14 @@ class SpaceMouseDevice(InputDevice):
         if self._hid is not None:
             self._hid.close()
         self._hid = None
+
+
+def find_space_mice(there: Iterable[Mapping[str, Any]], product: int = 0) -> list[Mapping[str, Any]]:
+    """Returns those of the devices of `hid.enumerate()` that are SpaceMice, with product number `product` unless that is 0."""
+    found = []
+    for info in there:
+        usage = (info["usage_page"], info["usage"])
+        is_one = usage == _MULTI_AXIS if info["vendor_id"] == _OLD_MAKER else usage in (_MULTI_AXIS, (0, 0))
+        if info["vendor_id"] in (_MAKER, _OLD_MAKER) and is_one and product in (0, info["product_id"]):
+            found.append(info)
+    return found

@@ -125,18 +125,21 @@ def parse_pose(datagram: bytes) -> ControllerPose:
     try:
         found = json.loads(datagram)
         numbers = [float(x) for x in (found["time"], *found["position"], *found["quaternion"], found.get("grip", 0.0))]
-        buttons = found.get("buttons", [])
+        buttons, clutch = found.get("buttons", []), found.get("clutch", False)
+        if clutch not in (False, True):
+            raise ValueError("a clutch that is neither true nor false")
+        if not isinstance(buttons, list):
+            raise ValueError("buttons that are no list")
         if len(numbers) != 9 or not all(map(math.isfinite, numbers)) or not all(isinstance(button, str) for button in buttons):
             raise ValueError("numbers that are missing or not finite")
         if abs(math.hypot(*numbers[4:8]) - 1) > 0.01:
             raise ValueError("a quaternion whose length is not 1")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         got = f"{datagram[:60]!r} ({type(error).__name__}: {brief(error)})"
         raise DeviceError(
             "VRDevice: a datagram", got, 'such as {"time": 1.5, "position": [0, 0, 0], "quaternion": [0, 0, 0, 1]}'
         ) from error
-    clutch = bool(found.get("clutch", False))
-    return ControllerPose(numbers[0], tuple(numbers[1:4]), tuple(numbers[4:8]), clutch, numbers[8], frozenset(buttons))  # type: ignore[arg-type]
+    return ControllerPose(numbers[0], tuple(numbers[1:4]), tuple(numbers[4:8]), bool(clutch), numbers[8], frozenset(buttons))  # type: ignore[arg-type]
 
 
 class VRDevice(InputDevice):

@@ -80,6 +80,16 @@ def test_recorded_hands_collect_without_a_screen(capsys):
     assert main(["data", "check", "a.npz"]) == 0
 
 
+def test_a_log_is_not_written_over_itself(capsys):
+    write_log("log.jsonl", 3)
+    before = Path("log.jsonl").read_text()
+    line = (
+        f"--panel none --hz 0 --log_device log.jsonl --save_file a.npz {RECIPE} %teleop cfgs/teleop/recorded.py --file log.jsonl"
+    )
+    assert main(["interactive_collect", *line.split()]) == 1
+    assert "log.jsonl: is there already" in capsys.readouterr().err and Path("log.jsonl").read_text() == before
+
+
 def test_a_scripted_policy_acts_until_it_is_taken_over(capsys):
     Path("log.jsonl").write_text(
         LINE % (0, '"start"') + LINE % (0, "") + LINE % (1, '"take_over"') + LINE % (1, "") + LINE % (0, '"keep"')
@@ -104,6 +114,7 @@ def test_what_cannot_work_is_said_before_anything_is_built(capsys, monkeypatch):
         (f"--save_file a.npz {RECIPE}", "no display", 1),
         (f"--save_file a.txt --panel none {RECIPE}", "a.txt", 1),
         (f"--save_file a.npz --panel none --hz -1 {RECIPE}", "--hz: -1.0; expected steps a second", 2),
+        (f"--save_file a.npz --panel none --hz 1e-12 {RECIPE}", "--hz: 1e-12; expected steps a second, at least 0.1", 2),
         (f"--save_file a.npz --panel none {RECIPE}", "KeyboardDevice: no keys", 1),
         (f"--save_file a.npz --panel none {RECIPE} %teleop cfgs/teleop/recorded.py --file none.jsonl", "none.jsonl", 1),
         (f"--save_file a.npz --panel none {RECIPE} %teleop --gian 2", "did you mean '--gain'", 2),

@@ -276,3 +276,8 @@ def test_nobody_takes_back_an_episode_of_another_writer(tmp_path):
     other.save()
     with pytest.raises(DataError, match="2 episodes; expected the 1 written so far"):
         one.drop_last()
+    one.add_episode(make_episode(2))
+    one.meta["count"] = 3
+    with pytest.raises(DataError, match="2 episodes; expected the 1 written so far"):
+        one.drop_last()
+    assert one.meta["count"] == 3, "what it is to say is not lost with the error"

@@ -19,6 +19,7 @@ from muse.interactive.panel import Panel, Said
 from muse.interactive.session import Session, SessionOptions
 from muse.interactive.view import State
 from muse.policies.controllers.point_mass import PointMassExpert
+from muse.policies.policy import PolicyError
 from muse.policies.take_over_policy import NAMES
 from muse.policies.who_acts import with_who_acts
 from muse.specs import SUCCESS
@@ -151,6 +152,11 @@ def test_redo_of_an_episode_in_progress_is_the_same_start(file):
 
 
 def test_a_pause_costs_no_step_and_typing_neither(file):
+    session = make_session(file, ["start", "", "typing:", "typing:", "", "", "pause", "", "start", "", "keep"])
+    session._clock = lambda: 10.0 * len(session.panel.views)
+    session.run()
+    assert [view.seconds for view in session.panel.views][:10] == [0, 10, 10, 10, 10, 20, 20, 20, 20, 30]
+    file.unlink() if file.is_file() else shutil.rmtree(file)
     session = run(file, ["start", "pause", "", "", "start", "typing:", "typing:", "pause", "keep"])
     assert [view.steps for view in session.panel.views][:8] == [1, 1, 1, 1, 2, 2, 2, 2]
     assert read_file(file).ends.tolist() == [2]
@@ -205,6 +211,8 @@ def test_quitting_asks_while_there_is_something_to_lose(file):
 def test_it_is_over_when_there_are_enough(file):
     session = run(file, itertools.cycle(["start", "", "keep"]), max_eps=3)
     assert session.keeper.num_episodes == len(read_file(file).ends) == 3
+    session = run(file, itertools.cycle(["start", "", "keep"]), going_on=True, max_eps=3)
+    assert session.keeper.num_episodes == len(read_file(file).ends) == 3 and not session.panel.views
 
 
 def test_commands_that_fit_nothing_say_so(file):
@@ -249,9 +257,76 @@ def test_an_env_that_fails_loses_its_episode_and_no_other(file):
         raise EnvFailure("the arm", "its cable is loose")
 
     session.run()
-    message = next(view.message for view in session.panel.views if "the env failed" in view.message)
+    message = next(view.message for view in session.panel.views if "the episode is lost" in view.message)
     assert "its cable is loose" in message
     assert any(view.message.startswith("r begins anew") for view in session.panel.views)
+    assert read_file(file).ends.tolist() == [2, 4] and read_file(file).meta["collection"]["kept"] == [0, 1]
+
+
+def test_a_policy_that_fails_is_not_called_an_env(file):
+    session = make_session(file, ["start", "", "reset", "start", "keep"], policy=True)
+    act, count = session.policy.policy.get_action, itertools.count(1)
+
+    def fail_once(*args):
+        if next(count) == 2:
+            raise PolicyError("the server", "its cable is loose")
+        return act(*args)
+
+    session.policy.policy.get_action = fail_once
+    session.run()
+    assert session.panel.views[1].message == "the episode is lost, r begins anew: the server: its cable is loose"
+    assert read_file(file).ends.tolist() == [1]
+
+
+def fail(*args, **options):
+    raise EnvFailure("the arm", "its cable is loose")
+
+
+def test_an_env_that_fails_while_an_episode_is_ended_loses_that_one(file):
+    session = make_session(file, [])
+    solved = session.env.is_success
+
+    class Pulling(Script):
+        def poll(self):
+            session.env.is_success = fail if len(self.views) == 5 else solved
+            return super().poll()
+
+    session.panel = Pulling(["start", "", "keep", "start", "", "keep", "redo", "start", "keep"])
+    session.run()
+    assert "its cable is loose" in session.panel.views[5].message
+    assert read_file(file).ends.tolist() == [2, 3] and read_file(file).meta["collection"]["kept"] == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["render", "is_success"])
+def test_an_env_that_cannot_be_looked_at_pauses_and_what_there_is_may_be_kept(file, name):
+    session = make_session(file, [])
+    works = getattr(session.env, name)
+
+    class Pulling(Script):
+        def show(self, view):
+            super().show(view)
+            setattr(session.env, name, fail if len(self.views) in (2, 3) else works)
+
+    session.panel = Pulling(["start", "", "", "success", "start", "keep"])
+    session.run()
+    views = session.panel.views
+    assert "its cable is loose" in views[2].message and not views[2].pictures
+    assert [view.state for view in views[2:5]] == [State.PAUSED, State.PAUSED, State.RUNNING]
+    assert read_file(file).ends.tolist() == [4]
+
+
+def test_redo_after_an_env_failed_is_of_the_episode_that_was_lost(file):
+    session = make_session(file, ["start", "", "keep", "start", "", "redo", "start", "", "keep"])
+    step, count = session.env.step, itertools.count(1)
+
+    def fail_once(action):
+        if next(count) == 4:
+            raise EnvFailure("the arm", "its cable is loose")
+        return step(action)
+
+    session.env.step = fail_once
+    session.run()
+    assert "its cable is loose" in session.panel.views[4].message and session.panel.views[5].kept == 1
     assert read_file(file).ends.tolist() == [2, 4] and read_file(file).meta["collection"]["kept"] == [0, 1]
 
 
@@ -292,6 +367,14 @@ def test_a_disk_that_refuses_keeps_nobody_from_keeping_it_later(file):
     assert session.panel.views[5].message.startswith("NOT kept: ") and session.panel.views[5].state is State.ENDED
     data = read_file(file)
     assert data.ends.tolist() == [2, 4, 5] and data.meta["collection"]["kept"] == [0, 1, 2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_a_log_that_finds_the_disk_full_ends_and_the_session_goes_on(file):
+    session = run(file, ["start", "start", "", "keep"], log=DeviceLog("/dev/full"))
+    assert [view.state for view in session.panel.views] == [State.PAUSED, State.RUNNING, State.RUNNING, State.READY]
+    assert session.panel.views[0].message.startswith("the device's log ends here: ")
+    assert read_file(file).ends.tolist() == [2]
 
 
 def test_a_recorded_session_is_repeated_to_the_bit(tmp_path):

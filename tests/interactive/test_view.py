@@ -1,12 +1,17 @@
 """What is drawn of a session, and the keys of panels."""
 
+import os
+import pty
+import re
+import tty
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from muse.interactive.panel import KeyPanel, PanelError
-from muse.interactive.terminal_panel import TerminalPanel, picture_lines, split_keys
+from muse.interactive.terminal_panel import TerminalPanel, fit, picture_lines, split_keys
 from muse.interactive.view import COLORS, State, View, compose, message_lines, wrap
 from muse.interactive.window_panel import WindowPanel
 from muse.teleop import Keys
@@ -87,6 +92,68 @@ def test_keys_of_a_terminal():
     sent = "\x1b[A\x1bOBy\t \r\x7fQ\x1b"
     assert [key for key, _ in split_keys(sent)] == ["up", "down", "y", "tab", "space", "return", "backspace", "q", "escape"]
     assert split_keys(" Q") == [("space", " "), ("q", "Q")]
+
+
+def test_keys_that_mean_nothing_here_do_nothing():
+    """Home, Delete, an arrow with shift, shift-tab, F1, F5, and F1 of the console: an escape among them would quit."""
+    assert split_keys("\x1b[H\x1b[3~\x1b[1;2C\x1b[Z\x1bOP\x1b[15~\x1b[[Ay") == [("y", "y")]
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A panel at a terminal, what types there, and the time."""
+    ours, theirs = pty.openpty()
+    now = [0.0]
+    tty.setcbreak(theirs)
+    panel = TerminalPanel(clock=lambda: now[0])
+    with open(theirs) as panel._in:
+
+        def poll(sent="", seconds=0.03):
+            now[0] += seconds
+            os.write(ours, sent if isinstance(sent, bytes) else sent.encode())
+            return panel.poll()
+
+        yield panel, poll
+    os.close(ours)
+
+
+def test_a_key_that_is_held_in_a_terminal_commands_once(terminal):
+    _, poll = terminal
+    # Pressed, repeated after half a second and then fast, let go, and pressed again.
+    assert poll("b").commands == ("redo",)
+    assert [poll("b", 0.5).commands, *(poll("b").commands for _ in range(5))] == [()] * 6
+    assert poll("b", 0.4).commands == ("redo",)
+    # Someone who presses it every half second is heard every other time.
+    assert [poll("b", 0.5).commands for _ in range(4)] == [(), ("redo",), (), ("redo",)]
+
+
+def test_what_comes_in_pieces_from_a_terminal_is_put_together(terminal):
+    panel, poll = terminal
+    assert poll("\x1b").commands == () and poll("[").commands == () and poll("C").commands == ()
+    assert panel.keys.held == {"right"}
+    assert poll("\x1b").commands == () and poll().commands == ("quit",)
+    assert poll("t").is_typing
+    poll("caf\u00e9".encode()[:-1])
+    assert poll("\u00e9\n".encode()[1:]).note == "caf\u00e9"
+
+
+@pytest.mark.parametrize("size", [(20, 5), (1, 1), (80, 24), (300, 80)])
+def test_a_terminal_of_any_size_is_filled_and_not_more(size, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(size[0]))
+    monkeypatch.setenv("LINES", str(size[1]))
+    view = View(
+        State.RUNNING, "PointMassEnv -> data/" + "long/" * 30 + "mine.npz", note="\u6a5f\u68b0" * 60, message="far too long " * 50
+    )
+    view.help, view.pictures = ["arrows or i j k l: move", "space: start, pause"] * 4, [np.zeros((8, 8, 3), np.uint8)]
+    TerminalPanel().show(view)
+    shown = capsys.readouterr().out.removeprefix("\x1b[H").split("\r\n")
+    assert len(shown) <= size[1] and shown[0].startswith("\x1b[7m") and "\x1b[0m" in shown[0]
+    plain = [re.sub(r"\x1b\[[0-9;]*[a-zA-Z]", "", line) for line in shown]
+    assert all(fit(line, size[0]) == line for line in plain)
+
+
+def test_letters_take_the_room_that_they_take():
+    assert fit("abc", 2) == "ab" and fit("e\u0301e\u0301e", 2) == "e\u0301e\u0301" and fit("\u6a5f\u68b0", 3) == "\u6a5f"
 
 
 @given(text=st.text(max_size=30))

@@ -54,6 +54,8 @@ def test_what_is_no_number_is_an_error():
     for twist, grip in [((math.nan,) * 6, 0), ((0,) * 5, 0), ((0,) * 6, math.inf)]:
         with pytest.raises(DeviceError, match="Fixed.read: twist .* expected finite numbers, six of them"):
             read(twist, grip)
+    with pytest.raises(DeviceError, match=r"Fixed.read: pointer \(0.5, nan\); expected None, or two finite numbers"):
+        Fixed({}, Reading(TeleopInput(pointer=(0.5, math.nan)))).read()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from muse.teleop import DeviceError, Keys, KeySource, Reading
 from muse.teleop.gamepad import GamepadDevice
 from muse.teleop.keyboard import GRIP_KEY, MOTIONS, SLOW_KEY, KeyboardDevice
 from muse.teleop.recorded import DeviceLog, RecordedDevice, read_log
-from muse.teleop.space_mouse import SpaceMouseDevice
+from muse.teleop.space_mouse import SpaceMouseDevice, find_space_mice
 from muse.teleop.vr import ControllerPose, NetworkPoseReader, PoseReader, VRDevice, parse_pose
 from muse.testing import check_device
 from muse.utils.errors import MissingExtraError, OptionError
@@ -181,6 +181,20 @@ def test_no_report_breaks_a_space_mouse(report):
     assert all(-1 <= value <= 1 for value in given.twist)
 
 
+def test_only_a_space_mouse_is_taken_for_one():
+    """Logitech's number is that of the mouse beside the keyboard, too."""
+    kinds = [
+        (0x046D, 0xC077, 1, 2),
+        (0x046D, 0xC077, 0, 0),
+        (0x046D, 0xC626, 1, 8),
+        (0x256F, 0xC635, 1, 8),
+        (0x256F, 0xC635, 1, 6),
+    ]
+    there = [dict(zip(("vendor_id", "product_id", "usage_page", "usage"), kind, strict=True)) for kind in kinds]
+    assert [info["product_id"] for info in find_space_mice(there)] == [0xC626, 0xC635]
+    assert find_space_mice(there, 0xC635) == [there[3]] and not find_space_mice(there, 0xC077)
+
+
 def test_a_space_mouse_that_is_not_there():
     with pytest.raises((DeviceError, MissingExtraError), match="none found|the extra 'spacemouse' to be installed"):
         SpaceMouseDevice({}).open()
@@ -271,13 +285,19 @@ def test_no_datagram_gets_through_that_is_no_pose(datagram):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"time": math.nan}, {"quaternion": [0, 0, 0, 2]}, {"position": [1, 2]}, {"buttons": [3]}, {"grip": None}]
-)
+    "wrong",
+    [
+        {"time": math.nan}, {"time": 10**400}, {"quaternion": [0, 0, 0, 2]}, {"position": [1, 2]}, {"buttons": [3]}, {"buttons": "keep"},
+        {"grip": None}, {"clutch": "false"},
+    ],
+)  # fmt: skip
 def test_a_pose_is_checked(wrong):
     pose = {"time": 1.0, "position": [0, 0, 0], "quaternion": [0, 0, 0, 1]}
     assert parse_pose(json.dumps(pose).encode()) == ControllerPose(1.0, (0, 0, 0), (0, 0, 0, 1))
     with pytest.raises(DeviceError):
         parse_pose(json.dumps({**pose, **wrong}).encode())
+    with pytest.raises(DeviceError):
+        parse_pose(b"[" * 4000)
 
 
 def test_a_recording_tells_the_same_again(tmp_path):
@@ -298,7 +318,17 @@ def test_a_recording_tells_the_same_again(tmp_path):
     check_device(device)
 
 
-@pytest.mark.parametrize("line", ["no json", "3", "{}", '{"twist": [0], "grip": 0, "pointer": null, "buttons": []}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no json",
+        "3",
+        "{}",
+        "[" * 9999,
+        '{"pointer": null, "twist": [1%s]}' % ("0" * 400),
+        '{"twist": [0], "grip": 0, "pointer": null, "buttons": []}',
+    ],
+)
 def test_what_is_no_recording_is_said_with_its_line(tmp_path, line):
     good = '{"twist": [0, 0, 0, 0, 0, 0], "grip": 0, "pointer": null, "buttons": []}'
     (tmp_path / "log.jsonl").write_text(f"{good}\n{line}\n")

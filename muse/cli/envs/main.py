@@ -125,7 +125,7 @@ def world_lines(world: World, width: int, is_changed: bool = False) -> Iterator[
     if world.need is not None:
         state = f"missing: {world.need.command}" if world.need.missing else "installed"
         facts.append(("extra", f"{world.need.name}, {state}"))
-    facts += [("by hand", ", ".join(world.cls.teleop_inputs))] if world.cls.teleop_inputs else []
+    facts.append(("by hand", ", ".join(world.cls.teleop_inputs) or "no"))
     facts.append(("expert", world.expert or "none"))
     if not is_changed:
         experiment = find_experiment(world)

@@ -146,17 +146,8 @@ class Session:
                 self._rate.start()
             while self.state is not State.CLOSED and not must_stop():
                 self.tick()
-<<<<<<< HEAD
                 if self._rate is not None:
                     self._rate.wait()
-        finally:
-            self.device.close()
-            self.panel.close()
-            if self._log is not None:
-                self._log.close()
-=======
-                self._rate.wait()
->>>>>>> review
 
     def tick(self) -> None:
         """Does what one moment asks for: listens, obeys, steps a running episode, and shows where it is."""

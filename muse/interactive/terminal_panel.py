@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-=======
-import codecs
-import os
 import re
->>>>>>> review
 import shutil
 import sys
 import time
@@ -62,15 +57,9 @@ class TerminalPanel(KeyPanel):
         self.hold, self.first_repeat = hold, first_repeat
         self._clock = clock
         self._seen: dict[str, float] = {}
-<<<<<<< HEAD
         self._keys: TerminalKeys | None = None
-=======
         self._repeating: set[str] = set()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
-        self._before: Any = None
-        self._in: IO[str] | None = None
->>>>>>> review
 
     def open(self) -> None:
         """See `Panel.open`."""
@@ -81,7 +70,6 @@ class TerminalPanel(KeyPanel):
 
     def poll(self) -> Said:
         """See `Panel.poll`."""
-<<<<<<< HEAD
         assert self._keys is not None, "open comes before poll"
         text = ""
         try:
@@ -89,19 +77,7 @@ class TerminalPanel(KeyPanel):
                 text += sent
         except (OptionError, OSError):  # Whoever was at the terminal has gone.
             self._commands.append("close")
-=======
-        import select
-
-        assert self._in is not None, "open comes before poll"
-        handle, text = self._in.fileno(), ""
-        while select.select([handle], [], [], 0)[0]:
-            data = os.read(handle, 1024)
-            if not data:  # Whoever was at the terminal has gone.
-                self._commands.append("close")
-                break
-            text += self._decoder.decode(data)
         self._take(text)
->>>>>>> review
         now = self._clock()
         held = frozenset(key for key, seen in self._seen.items() if now - seen < self.hold)
         return self.finish(Keys(held))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import select
@@ -34,6 +35,8 @@ class TerminalKeys:
             raise OptionError("standard input", "no terminal", "a person at a terminal, who says when to begin and to end")
         self._file = self._stream.fileno()
         self._before: list[Any] | None = None
+        # Half a letter may come, and its rest later.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def __enter__(self) -> TerminalKeys:
         try:
@@ -75,7 +78,7 @@ class TerminalKeys:
         data = os.read(self._file, 1024)
         if not data:
             raise OptionError("standard input", "the terminal has gone", "a person at a terminal")
-        return data.decode(errors="replace")
+        return self._decoder.decode(data)
 
     def _keys(self, patience: float) -> str:
         return "".join("\n" if key in _ENTER else key for key in self.read(patience).lower())

@@ -88,6 +88,35 @@ def test_while_a_note_is_written_keys_are_letters():
     assert panel.poll() == ((), None, False)
 
 
+def test_a_note_in_a_window_has_the_letters_that_were_written(monkeypatch):
+    """Letters with accents, and those of an input method, come as text, not with a key."""
+    pygame = pytest.importorskip("pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    panel = WindowPanel("a")
+    panel.open()
+
+    def key(name, text=None):
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), unicode=text or ""))
+        pygame.event.post(pygame.event.Event(pygame.KEYUP, key=pygame.key.key_code(name)))
+        if text is not None:
+            pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=text))
+
+    try:
+        key("t", "t")
+        assert panel.poll().is_typing and panel.written == ""
+        for name in ("t", "q", "space"):
+            key(name, " " if name == "space" else name)
+        for text in ("\u00e9", "\u6a5f\u68b0"):
+            pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=text))
+        key("backspace")
+        key("return")
+        assert panel.poll() == ((), "tq \u00e9\u6a5f", False)
+        key("y", "y")
+        assert panel.poll().commands == ("keep",) and panel.written is None
+    finally:
+        panel.close()
+
+
 def test_keys_of_a_terminal():
     sent = "\x1b[A\x1bOBy\t \r\x7fQ\x1b"
     assert [key for key, _ in split_keys(sent)] == ["up", "down", "y", "tab", "space", "return", "backspace", "q", "escape"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import re
 import shutil
@@ -85,7 +86,10 @@ class TerminalPanel(KeyPanel):
         assert self._in is not None, "open comes before poll"
         handle, text = self._in.fileno(), ""
         while select.select([handle], [], [], 0)[0]:
-            data = os.read(handle, 1024)
+            try:
+                data = os.read(handle, 1024)
+            except OSError:
+                data = b""
             if not data:  # Whoever was at the terminal has gone.
                 self._commands.append("close")
                 break
@@ -115,8 +119,9 @@ class TerminalPanel(KeyPanel):
         if self._in is not None and self._before is not None:
             import termios
 
-            termios.tcsetattr(self._in.fileno(), termios.TCSADRAIN, self._before)
-            self._write(_PLAIN + _SHOW + "\r\n")
+            with contextlib.suppress(termios.error, OSError):  # It may be gone.
+                termios.tcsetattr(self._in.fileno(), termios.TCSADRAIN, self._before)
+                self._write(_PLAIN + _SHOW + "\r\n")
         self._before = self._in = None
 
     def _take(self, text: str) -> None:

@@ -1,8 +1,10 @@
 """What is drawn of a session, and the keys of panels."""
 
+import contextlib
 import os
 import pty
 import re
+import termios
 import tty
 
 import numpy as np
@@ -142,8 +144,10 @@ def terminal(monkeypatch):
             os.write(ours, sent if isinstance(sent, bytes) else sent.encode())
             return panel.poll()
 
+        poll.hang_up = lambda: os.close(ours)
         yield panel, poll
-    os.close(ours)
+    with contextlib.suppress(OSError):
+        os.close(ours)
 
 
 def test_a_key_that_is_held_in_a_terminal_commands_once(terminal):
@@ -164,6 +168,14 @@ def test_what_comes_in_pieces_from_a_terminal_is_put_together(terminal):
     assert poll("t").is_typing
     poll("caf\u00e9".encode()[:-1])
     assert poll("\u00e9\n".encode()[1:]).note == "caf\u00e9"
+
+
+def test_a_terminal_that_is_gone_closes_the_session(terminal):
+    panel, poll = terminal
+    panel._before = termios.tcgetattr(panel._in.fileno())
+    poll.hang_up()
+    assert panel.poll().commands == ("close",)
+    panel.close()
 
 
 @pytest.mark.parametrize("size", [(20, 5), (1, 1), (80, 24), (300, 80)])

@@ -40,9 +40,7 @@ from muse.interactive.keeper import Keeper
 from muse.interactive.panel import NoPanel
 from muse.interactive.session import Session, SessionOptions
 from muse.interactive.view import State
-from muse.models.model import Model
 from muse.policies.controllers.point_mass import PointMassExpert
-from muse.policies.policy import Policy
 from muse.policies.take_over_policy import NAMES
 from muse.policies.who_acts import with_who_acts
 from muse.rollouts.evaluation import load_evaluation, wilson_interval
@@ -55,34 +53,14 @@ RECIPE, EXPERT = "cfgs/exp_point_mass/bc_rnn.py", "cfgs/policy/point_mass_expert
 #: Demonstrations of the first policy, steps of each training, episodes of each evaluation.
 DEMONSTRATIONS, TRAIN_STEPS, EVAL_EPISODES = 10, 1000, 100
 #: The person takes over after so many steps without coming nearer, and gives back after so many.
-PATIENCE, HOLD = 5, 30
-
-
-class Watched(Policy):
-    """A policy beside which an expert is asked what it would do: what the person sees and thinks."""
-
-    def __init__(self, policy: Policy, expert: PointMassExpert) -> None:
-        super().__init__({}, policy.env_spec)
-        self.policy, self.expert = policy, expert
-        self.advice, self.distance = np.zeros(2), np.inf
-
-    def reset_policy(self, rows: np.ndarray | None = None, seeds: Sequence[int | None] | None = None) -> None:
-        """See `Policy.reset_policy`."""
-        self.policy.reset_policy(rows, seeds)
-        self.expert.reset_policy(rows, seeds)
-
-    def get_action(self, model: Model | None, obs: Mapping[str, Any], goal: Mapping[str, Any]) -> Any:
-        """See `Policy.get_action`."""
-        self.advice = self.expert.get_action(None, obs, goal)["action"][0]
-        self.distance = float(np.linalg.norm(np.asarray(obs["target"])[0, -1] - np.asarray(obs["ego"])[0, -1]))
-        return self.policy.get_action(model, obs, goal)
+PATIENCE, HOLD = 3, 30
 
 
 class Person:
-    """A program in the person's place: it sees one step late, like one with eyes, and presses what a person would press."""
+    """A program in the person's place: it sees what the window shows, and presses what a person would press."""
 
-    def __init__(self, watched: Watched) -> None:
-        self.watched = watched
+    def __init__(self, experiment: Experiment) -> None:
+        self.expert = PointMassExpert(d(), experiment.env_spec)
         self.session: Session | None = None
         self._forget()
 
@@ -92,23 +70,25 @@ class Person:
         assert session is not None
         if session.state is State.READY:
             self._forget()
+            self.expert.reset_policy(np.ones(1, bool), [None])
             return Reading(TeleopInput(), frozenset({"start"}))
         if session.state is State.ENDED:
             return Reading(TeleopInput(), frozenset({"keep"}))
-        buttons = set()
-        self._nearest, self._waited = (
-            (self.watched.distance, 0) if self.watched.distance < self._nearest - 1e-3 else (self._nearest, self._waited + 1)
-        )
-        if session.policy.is_person:
-            self._held += 1
-            if self._held >= HOLD:
-                buttons.add("take_over")
-        elif self._waited >= PATIENCE:
-            buttons.add("take_over")
-        if buttons:
+        seen = {name: array[:, None] for name, array in session.observation.items()}
+        x, y = self.expert.get_action(None, seen, {})["action"][0].tolist()
+        buttons = frozenset({"take_over"}) if self._changes(session, seen) else frozenset()
+        return Reading(TeleopInput((x, y, 0.0, 0.0, 0.0, 0.0)), buttons)
+
+    def _changes(self, session: Session, seen: Mapping[str, np.ndarray]) -> bool:
+        """Whether it takes over now, or gives back."""
+        distance = float(np.linalg.norm(seen["target"][0, 0] - seen["ego"][0, 0]))
+        comes_nearer = distance < self._nearest - 1e-3
+        self._nearest, self._waited = (distance, 0) if comes_nearer else (self._nearest, self._waited + 1)
+        self._held = self._held + 1 if session.policy.is_person else 0
+        changes = self._held > HOLD if session.policy.is_person else self._waited >= PATIENCE
+        if changes:
             self._forget()
-        x, y = self.watched.advice.tolist()
-        return Reading(TeleopInput((x, y, 0.0, 0.0, 0.0, 0.0)), frozenset(buttons))
+        return changes
 
     def _forget(self) -> None:
         self._nearest, self._waited, self._held = np.inf, 0, 0
@@ -116,14 +96,19 @@ class Person:
 
 def correct(experiment: Experiment, file: Path, episodes: int, seed: int) -> None:
     """Lets a policy act in a session, and corrects it; writes every episode."""
-    assert experiment.policy is not None
-    watched = Watched(experiment.policy, PointMassExpert(d(), experiment.env_spec))
-    person = Person(watched)
+    person = Person(experiment)
     spec = with_who_acts(recorded_spec(experiment), NAMES)
     keeper = Keeper(open_collection(file, False, experiment, spec, {"seed": seed, "by": "person"}))
     options = SessionOptions(seed=seed, hz=0, max_eps=episodes)
     person.session = Session(
-        experiment.env, watched, experiment.model, experiment.env_spec, FakeDevice(person.read), NoPanel(), keeper, options
+        experiment.env,
+        experiment.policy,
+        experiment.model,
+        experiment.env_spec,
+        FakeDevice(person.read),
+        NoPanel(),
+        keeper,
+        options,
     )
     person.session.run()
 
@@ -268,7 +253,8 @@ Wilson's 95% interval; `person` is the share of the round's steps in which the p
 |---|---|---|---|---|---|
 {table}
 """
-    atomic_write(folder / "dagger.md", text)
+    with atomic_write(folder / "dagger.md", "w") as file:
+        file.write(text)
 
 
 @contextlib.contextmanager
@@ -287,9 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of corrections (default: 3)")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds of corrections (default: 4)")
     parser.add_argument("--seeds", type=int, default=3, help="how often all of it is done (default: 3)")
-    parser.add_argument("--episodes", type=int, default=20, help="episodes in each session (default: 20)")
+    parser.add_argument("--episodes", type=int, default=30, help="episodes in each session (default: 30)")
     parser.add_argument("--folder", help="an empty folder for data and experiments (default: a temporary one)")
     parser.add_argument("--out", type=Path, default=script.RESULTS, help="folder of results (default: %(default)s)")
     options = parser.parse_args(arguments)

@@ -146,7 +146,7 @@ def _choose(names: Sequence[str] | None) -> list[World]:
     for name in names or ():
         if name not in worlds:
             raise OptionError("--world", f"no world '{name}'", "one of " + ", ".join(worlds))
-    return [worlds[name] for name in names or worlds]
+    return [worlds[name] for name in names or (name for name, world in worlds.items() if not world.cls.is_physical)]
 
 
 def _measure(world: World, kind: str, effort: Effort, options: argparse.Namespace) -> int:

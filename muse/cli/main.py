@@ -20,6 +20,7 @@ VERBS = {
         "muse.cli.interactive_collect",
         "drive by hand, or take over from a policy, and keep the good episodes",
     ),
+    "collect_kinesthetic": ("muse.cli.collect_kinesthetic", "lead a robot by hand, let it repeat that, and save what it did"),
     "compare": ("muse.cli.compare", "compare two experiments on the same initial states"),
     "serve": ("muse.cli.serve", "answer observations of robots and other processes with an experiment's actions"),
     "resolve": ("muse.cli.resolve", "print what a recipe and a command line come to, and where each value comes from"),

@@ -69,6 +69,33 @@ def read_presets(presets: Mapping[str, Any] | None, allowed: Iterable[str], wher
     return flat
 
 
+def read_start(presets: Mapping[str, Any] | None, allowed: Iterable[str], env_spec: EnvSpec, where: str) -> dict[str, np.ndarray]:
+    """Returns `presets` as a flat dict of arrays in their leaves' types.
+
+    Args:
+        presets: As `Env.reset` takes them.
+        allowed: Names that may be given.
+        env_spec: With their leaves.
+        where: What to name in the message.
+
+    Raises:
+        EnvError: For an unknown name, a wrong shape, or what is not finite or outside its limits.
+    """
+    given = {}
+    for name, value in read_presets(presets, allowed, where).items():
+        leaf, array = env_spec.leaf(name), np.asarray(value)
+        if array.shape != leaf.shape:
+            raise EnvError(f"{where}: '{name}'", f"shape {array.shape}", f"shape {leaf.shape}")
+        # Rounded before it is compared: what float32 makes of a limit counts as within it.
+        array = array.astype(leaf.dtype)
+        low, high = leaf.low.astype(leaf.dtype), leaf.high.astype(leaf.dtype)
+        if not (np.isfinite(array).all() and np.all((array >= low) & (array <= high))):
+            limits = f"finite, within [{leaf.low.min():g}, {leaf.high.max():g}]"
+            raise EnvError(f"{where}: '{name}'", f"{array.tolist()}", limits)
+        given[name] = array
+    return given
+
+
 def check_running(running: bool, where: str) -> None:
     """Raises `EnvError` when an env is stepped before its first reset or after the end of its episode."""
     if not running:

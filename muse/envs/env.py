@@ -58,6 +58,8 @@ class Env(BaseClass, ABC):
     fingerprint_packages: ClassVar[tuple[str, ...]] = ()
     #: Options that change what is seen of an episode, or its length, but not how the world answers an action.
     cosmetic_params: ClassVar[tuple[str, ...]] = ("render",)
+    #: Whether it moves things outside this computer: nothing tries it, times it or takes pictures in it that nobody asked for.
+    is_physical: ClassVar[bool] = False
     #: What it listens to when a person drives it, some of `muse.envs.teleop.TELEOP_INPUTS`; none: it cannot be driven.
     teleop_inputs: ClassVar[tuple[str, ...]] = ()
 

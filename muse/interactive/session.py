@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from muse.envs.env import Env
 from muse.envs.teleop import TeleopInput
 from muse.envs.vector_env import VectorEnv
@@ -33,6 +35,7 @@ from muse.rollouts.pictures import picture_names
 from muse.specs import EnvSpec, Episode
 from muse.teleop.device import InputDevice, Reading
 from muse.teleop.recorded import DeviceLog
+from muse.utils.clock import WallClock
 from muse.utils.errors import MuseError
 from muse.utils.rate import Rate
 from muse.utils.seeding import episode_seed
@@ -114,7 +117,7 @@ class Session:
         takes_over = [] if policy is not None else ["take_over"]
         commands = [text for name, text in SHORT_HELP.items() if name not in takes_over]
         self._help = (*device.help_for(env.teleop_inputs), *commands)
-        self._rate = Rate(options.hz)
+        self._rate = Rate(WallClock(), options.hz) if options.hz else None
         self._number = keeper.next_number
         self._begun = 0
         self._message = ""
@@ -139,9 +142,12 @@ class Session:
             self._begin(self._number)
             if self._error is not None:
                 raise self._error
+            if self._rate is not None:
+                self._rate.start()
             while self.state is not State.CLOSED and not must_stop():
                 self.tick()
-                self._rate.wait()
+                if self._rate is not None:
+                    self._rate.wait()
 
     def tick(self) -> None:
         """Does what one moment asks for: listens, obeys, steps a running episode, and shows where it is."""
@@ -159,6 +165,11 @@ class Session:
             self._moment = None
         if self.state is not State.CLOSED:
             self.panel.show(self._view())
+
+    @property
+    def observation(self) -> dict[str, np.ndarray]:
+        """What the env observed last, a flat dict, leaves `(1, *shape)`: what the person sees."""
+        return self._vector_env.observe(self.env.env_spec.observation_names)
 
     # Listening.
 

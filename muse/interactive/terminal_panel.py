@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import os
 import re
 import shutil
 import sys
 import time
 import unicodedata
 from collections.abc import Callable
-from typing import IO, Any
 
 import numpy as np
 
 from muse.interactive.panel import KeyPanel, PanelError, Said
 from muse.interactive.view import View, message_lines, wrap
 from muse.teleop.keys import Keys
+from muse.utils.errors import OptionError
+from muse.utils.terminal_keys import TerminalKeys
 
 #: What a terminal sends for keys that are no letters.
 _SEQUENCES = {
@@ -59,41 +58,26 @@ class TerminalPanel(KeyPanel):
         self.hold, self.first_repeat = hold, first_repeat
         self._clock = clock
         self._seen: dict[str, float] = {}
+        self._keys: TerminalKeys | None = None
         self._repeating: set[str] = set()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
-        self._before: Any = None
-        self._in: IO[str] | None = None
 
     def open(self) -> None:
         """See `Panel.open`."""
-        try:
-            import termios
-            import tty
-        except ImportError as error:
-            raise PanelError("the terminal", "this system has no termios", "Linux or macOS", "--panel window") from error
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise PanelError("the terminal", "standard input or output is no terminal", "a terminal", "ssh -t; --panel window")
-        self._in = sys.stdin
-        self._before = termios.tcgetattr(self._in.fileno())
-        tty.setcbreak(self._in.fileno())
+        self._keys = TerminalKeys().__enter__()
         self._write(_CLEAR + _HIDE)
 
     def poll(self) -> Said:
         """See `Panel.poll`."""
-        import select
-
-        assert self._in is not None, "open comes before poll"
-        handle, text = self._in.fileno(), ""
-        while select.select([handle], [], [], 0)[0]:
-            try:
-                data = os.read(handle, 1024)
-            except OSError:
-                data = b""
-            if not data:  # Whoever was at the terminal has gone.
-                self._commands.append("close")
-                break
-            text += self._decoder.decode(data)
+        assert self._keys is not None, "open comes before poll"
+        text = ""
+        try:
+            while sent := self._keys.read():
+                text += sent
+        except (OptionError, OSError):  # Whoever was at the terminal has gone.
+            self._commands.append("close")
         self._take(text)
         now = self._clock()
         held = frozenset(key for key, seen in self._seen.items() if now - seen < self.hold)
@@ -116,13 +100,11 @@ class TerminalPanel(KeyPanel):
 
     def close(self) -> None:
         """See `Panel.close`."""
-        if self._in is not None and self._before is not None:
-            import termios
-
-            with contextlib.suppress(termios.error, OSError):  # It may be gone.
-                termios.tcsetattr(self._in.fileno(), termios.TCSADRAIN, self._before)
+        if self._keys is not None:
+            self._keys.__exit__()
+            with contextlib.suppress(OSError):  # The terminal may be gone.
                 self._write(_PLAIN + _SHOW + "\r\n")
-        self._before = self._in = None
+        self._keys = None
 
     def _take(self, text: str) -> None:
         """Presses the keys that came. A sequence that has only begun waits for its rest until the next moment."""

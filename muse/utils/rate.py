@@ -1,45 +1,64 @@
-"""A loop that keeps its rate."""
+"""A loop that keeps its rate: deadlines on a fixed grid, so that nothing drifts, and a count of those that were missed."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import math
+
+from muse.utils.clock import Clock
+
+#: How late a caller may be before it counts [s].
+_PUNCTUAL = 1e-3
 
 
 class Rate:
-    """Waits for moments that lie a period apart, counted from the first and not from the last one kept: being late once, by less than
-    a period, does not shift those after.
+    """Waits for the end of each period.
 
-        rate = Rate(20)
+        rate = Rate(clock, hz=20)
+        rate.start()
         while True:
-            ...
-            rate.wait()
+            late = rate.wait()
 
     Args:
-        hz: Moments a second; 0: never waits.
-        now, sleep: The clock [s], and what waits on it.
+        clock: Whose time.
+        hz: Periods in a second.
 
     Attributes:
-        late: How many moments were missed.
+        steps: Waits since it was made.
+        overruns: Those that were asked for only after their period had ended.
+        worst: The latest of them [s].
     """
 
-    def __init__(self, hz: float, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.period = 1 / hz if hz else 0.0
-        self.late = 0
-        self._now, self._sleep = now, sleep
-        self._next: float | None = None
+    def __init__(self, clock: Clock, hz: float) -> None:
+        self.period = 1.0 / hz
+        self.steps, self.overruns, self.worst = 0, 0, 0.0
+        self._clock = clock
+        self.start()
 
-    def wait(self) -> None:
-        """Waits for the next moment. One that has passed by a whole period or more is given up, and counting begins anew."""
-        if not self.period:
-            return
-        now = self._now()
-        if self._next is None:
-            self._next = now
-        self._next += self.period
-        if now < self._next:
-            self._sleep(self._next - now)
-        elif now > self._next:
-            self.late += 1
-            if now - self._next >= self.period:
-                self._next = now
+    def start(self) -> None:
+        """Begins a grid of deadlines now; what was counted stays."""
+        self._begin, self._next = self._clock.now(), 1
+
+    def wait(self) -> float:
+        """Waits until the present period ends, and returns how late it was asked to [s], 0 when in time.
+
+        After an overrun it waits for the next deadline of the same grid: periods that were missed are not caught up with.
+        """
+        now = self._clock.now()
+        late = now - (self._begin + self._next * self.period)
+        if late > _PUNCTUAL:
+            self.overruns += 1
+            self.worst = max(self.worst, late)
+            self._next += math.floor(late / self.period) + 1
+        else:
+            late = 0.0
+        deadline = self._begin + self._next * self.period
+        self._clock.sleep_until(deadline)
+        self._next += 1
+        self.steps += 1
+        return late
+
+    @property
+    def summary(self) -> str:
+        """What was kept of the rate, in words."""
+        missed = f"{self.overruns} of {self.steps} steps came late"
+        return f"{missed}, by {1000 * self.worst:.0f} ms at most" if self.overruns else missed

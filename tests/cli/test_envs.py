@@ -130,7 +130,8 @@ def test_a_world_is_told_in_full(own_world, capsys, monkeypatch):
     assert main(["envs", "tiny"]) == 0
     out = capsys.readouterr().out
     for text in (
-        "tiny: PointMassEnv", "A small world.", "It has one | obstacle.", "recipe     cfgs/env/tiny.py", "episode    30 steps at most", "by hand    x, y, pointer",
+        "tiny: PointMassEnv", "A small world.", "It has one | obstacle.", "recipe     cfgs/env/tiny.py", "episode    30 steps at most",
+        "by hand    x, y, pointer",
         "expert     cfgs/policy/tiny_expert.py", "learnt by  cfgs/exp_worlds/tiny.py", "train      muse goal_train --no_wandb cfgs/exp_worlds/tiny.py",
     ):  # fmt: skip
         assert text in out, text
@@ -279,7 +280,7 @@ def test_a_page_is_written_with_its_pictures(own_world, capsys):
     assert max(open_image(picture).size) == PICTURE_SIZE
     for part in (
         "![tiny](worlds/tiny.png)", "95.0% [91.0, 97.3] of 200", "80.0% [71.1, 86.7] of 100", "200 demonstrations, 20,000 training steps",
-        "5,000", "`num_obstacles=1`", "| `action` | action | 2 | float32 | -1 to 1 |", "### PointMassEnv",
+        "5,000", "`num_obstacles=1`", "| `action` | action | 2 | float32 | -1 to 1 |", "- driven by hand: x, y, pointer", "### PointMassEnv",
     ):  # fmt: skip
         assert part in text, part
     before = picture.stat().st_mtime_ns
@@ -290,7 +291,7 @@ def test_a_page_is_written_with_its_pictures(own_world, capsys):
 def test_the_committed_page_is_up_to_date(here):
     page, results, worlds = PAGE.read_text(encoding="utf-8"), read_results(), find_worlds()
     assert re.findall(r"^## (\w+)$", page, re.MULTILINE)[:-1] == [world.name for world in worlds], RENEW
-    there = [world for world in worlds if world.need is None or not world.need.missing]
+    there = [world for world in worlds if world.cls.is_physical or world.need is None or not world.need.missing]
     for world in there:
         found = results.get(world.name, {})
         assert make_section(world, found) in page, f"{world.name}: {RENEW}"
@@ -299,7 +300,7 @@ def test_the_committed_page_is_up_to_date(here):
 
 
 def test_the_committed_pictures_are_small_and_of_the_worlds(here):
-    names = {world.name for world in find_worlds()}
+    names = {world.name for world in find_worlds() if not world.cls.is_physical}
     files = {path.stem: path for path in (ROOT / "docs" / "worlds").iterdir()}
     assert set(files) == names, RENEW
     for path in files.values():
@@ -366,3 +367,12 @@ def test_what_is_missing_is_told_with_the_extra(monkeypatch, here):
         world.check_installed()
     with pytest.raises(OptionError):
         load_world("no_world")
+
+
+def test_a_real_robot_is_told_of_and_left_alone(here, tmp_path, capsys):
+    world = load_world("polymetis_panda")
+    assert world.cls.is_physical and not load_world("polymetis_panda_sim").cls.is_physical
+    assert "![" not in make_section(world, {}) and "`joint_positions`" in make_section(world, {})
+    if world.need.missing:
+        assert main(["envs", "--picture", str(tmp_path / "a.png"), "polymetis_panda"]) == 1
+        assert "docs/real-robot.md" in capsys.readouterr().err

@@ -4,8 +4,6 @@ import contextlib
 import os
 import pty
 import re
-import termios
-import tty
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from muse.interactive.terminal_panel import TerminalPanel, fit, picture_lines, s
 from muse.interactive.view import COLORS, State, View, compose, message_lines, wrap
 from muse.interactive.window_panel import WindowPanel
 from muse.teleop import Keys
+from muse.utils.terminal_keys import TerminalKeys
 
 
 class Panel(KeyPanel):
@@ -135,9 +134,9 @@ def terminal(monkeypatch):
     """A panel at a terminal, what types there, and the time."""
     ours, theirs = pty.openpty()
     now = [0.0]
-    tty.setcbreak(theirs)
     panel = TerminalPanel(clock=lambda: now[0])
-    with open(theirs) as panel._in:
+    with open(theirs) as stream:
+        panel._keys = TerminalKeys(stream).__enter__()
 
         def poll(sent="", seconds=0.03):
             now[0] += seconds
@@ -172,7 +171,6 @@ def test_what_comes_in_pieces_from_a_terminal_is_put_together(terminal):
 
 def test_a_terminal_that_is_gone_closes_the_session(terminal):
     panel, poll = terminal
-    panel._before = termios.tcgetattr(panel._in.fileno())
     poll.hang_up()
     assert panel.poll().commands == ("close",)
     panel.close()

@@ -3,7 +3,7 @@ from attrdict import AttrDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse.utils.attrdicts import apply, flatten, has, nest
+from muse.utils.attrdicts import apply, flatten, has, nest, node_of
 
 part = st.sampled_from(["a", "b", "c", "items", "keys"])
 paths = st.lists(part, min_size=1, max_size=3).map("/".join)
@@ -23,6 +23,16 @@ def test_nest_and_flatten_are_inverse(names):
     back = flatten(nest(flat))
     assert set(back) == set(flat)
     assert all(back[name] is flat[name] for name in names)
+
+
+@given(st.sets(st.sampled_from("abc")))
+def test_a_node_of_leaves_is_an_attrdict_like_any_other(names):
+    leaves = {name: i for i, name in enumerate(sorted(names))}
+    node, other = node_of(leaves), node_of({})
+    assert type(node) is AttrDict and vars(node) == vars(nest(leaves))
+    node["x/y"], node.z = 3, 4
+    assert (node.x.y, node["z"]) == (3, 4) and len(node) == len(leaves) + 2
+    assert "x" not in leaves and not other and not node_of({})
 
 
 def test_has_knows_leaves_nodes_and_empty_nodes():

@@ -52,11 +52,12 @@ def write_page(folder: Path, worlds: Sequence[World], results_file: Path, keep_p
     Raises:
         MissingExtraError: When a world's extra is not installed: the page would be without it.
     """
-    for world in worlds:
+    simulated = [world for world in worlds if not world.cls.is_physical]
+    for world in simulated:
         world.check_installed()
     results = read_results(results_file)
     drawn = 0
-    for world in worlds:
+    for world in simulated:
         picture = picture_of(folder, world)
         if not (keep_pictures and picture.is_file()):
             save_picture(take_picture(world), picture, PICTURE_SIZE)
@@ -105,7 +106,8 @@ def make_section(world: World, found: Mapping[str, Any]) -> str:
         found: Its results, by kind.
     """
     experiment = find_experiment(world)
-    lines = [f"## {world.name}", "", f"![{world.name}](worlds/{world.name}.png)", ""]
+    picture = [] if world.cls.is_physical else [f"![{world.name}](worlds/{world.name}.png)", ""]
+    lines = [f"## {world.name}", "", *picture]
     lines += _prose(paragraphs_of(world.description))
     lines += [f"- {label}: {text}" for label, text in _facts(world, experiment, found)] + [""]
     named = [
@@ -130,6 +132,7 @@ def _facts(world: World, experiment: str, found: Mapping[str, Any]) -> list[tupl
     )
     facts += [("episode", f"{world.time_limit} steps at most")] if world.time_limit else []
     facts += [("extra", f"`{world.need.name}`")] if world.need else []
+    facts += [("driven by hand", ", ".join(world.cls.teleop_inputs))] if world.cls.teleop_inputs else []
     if world.expert:
         expert = found.get("expert")
         facts.append(

@@ -47,7 +47,9 @@ class Need:
     @property
     def command(self) -> str:
         """What installs it."""
-        return f"pip install -e '.[{self.extra}]' -c constraints.txt" if self.extra else f"pip install {self.name}"
+        if self.extra:
+            return f"pip install -e '.[{self.extra}]' -c constraints.txt"
+        return "see docs/real-robot.md" if self.name == "polymetis" else f"pip install {self.name}"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ ARGUMENTS = [
     Argument("control_mode", type=str, default="pose", choices=MODES, help="what the action says: of the hand, or of the joints"),
     Argument("max_speed", type=float, default=0.4, help="largest speed of the hand along each axis", unit="m/s"),
     Argument("max_turn_speed", type=float, default=1.5, help="largest change of each of its angles", unit="rad/s"),
+    Argument("default_teleop_speed", type=float, default=0.2, help="speed at which a person moves the hand", unit="m/s"),
+    Argument("default_teleop_turn_speed", type=float, default=1.0, help="and turns it", unit="rad/s"),
     Argument("do_random_ee_position", type=bool, default=False, help="draw where the hand starts"),
     Argument("num_blocks", type=int, default=1, help="objects"),
     Argument("object_size_lower", type=list, default=[0.025, 0.025, 0.025], element_type=float, help="least size of objects", unit="m"),
@@ -45,7 +47,7 @@ def check_options(options: Any, where: str) -> None:
     for name in ("horizon", "skip_n_frames_every_step", "img_width", "img_height", "render_size"):
         if getattr(options, name) < 1:
             raise EnvError(f"{where}: {name}", str(getattr(options, name)), "at least 1")
-    for name in ("max_speed", "max_turn_speed"):
+    for name in ("max_speed", "max_turn_speed", "default_teleop_speed", "default_teleop_turn_speed"):
         if not getattr(options, name) > 0:
             raise EnvError(f"{where}: {name}", str(getattr(options, name)), "more than 0")
     # Inner steps much longer than 1/240 s let things sink into each other.

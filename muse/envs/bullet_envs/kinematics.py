@@ -35,6 +35,15 @@ class Chain:
         tip = self._frames(joints)[1]
         return tip[:3, 3], tip[:3, :3]
 
+    def places(self, joints: np.ndarray) -> np.ndarray:
+        """Returns where the joints themselves are `(J, 3)` [m]."""
+        return self._frames(joints)[0][:, :3, 3]
+
+    def jacobian(self, joints: np.ndarray) -> np.ndarray:
+        """Returns how the tip moves, then turns, with each joint, `(6, J)`."""
+        frames, tip = self._frames(joints)
+        return _jacobian(frames, tip[:3, 3])
+
     def solve(
         self,
         joints: np.ndarray,

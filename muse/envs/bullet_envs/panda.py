@@ -134,8 +134,24 @@ class Panda:
 
     def shorten_leash(self) -> None:
         """Keeps commands close to joints that could not follow, so that nothing snaps when their way is free again."""
-        joints = np.array([state[0] for state in self._bullet.getJointStates(self.body, _MOTORS)])
-        self.command = joints + np.clip(self.command - joints, -_LEASH, _LEASH)
+        self.command = self._leashed_command()
+
+    def lead(self, mode: str, velocity: np.ndarray, gripper: float, dt: float) -> np.ndarray:
+        """Returns the action in one of the `MODES` by which the hand moves for `dt` [s], as far as it may; changes nothing.
+
+        Args:
+            velocity: Along the axes of the world, then about them `(6,)` [m/s], [rad/s].
+            gripper: From 0 to 255.
+        """
+        command = self._leashed_command()[:ARM_JOINTS]
+        position, rotation = self.chain.pose(command)
+        turned = matrix_from_euler(dt * velocity[3:]) @ rotation
+        pose = np.clip(_join_pose(position + dt * velocity[:3], turned), self._low, self._high)
+        if mode == "delta_pose":
+            pose = pose - _join_pose(position, rotation)
+        elif mode == "joint":
+            pose = self.chain.solve(command, pose[:3], matrix_from_euler(pose[3:]) @ DOWN, _HOME, _STEPS, _CLOSE)
+        return np.append(pose, gripper)
 
     def read(self) -> dict[str, np.ndarray]:
         """Returns the arm's observations, in float64."""
@@ -170,8 +186,11 @@ class Panda:
         return self.command + way
 
     def _commanded_pose(self) -> np.ndarray:
-        position, rotation = self.chain.pose(self.command[:ARM_JOINTS])
-        return np.concatenate([position, euler_from_matrix(rotation @ DOWN)])
+        return _join_pose(*self.chain.pose(self.command[:ARM_JOINTS]))
+
+    def _leashed_command(self) -> np.ndarray:
+        joints = np.array([state[0] for state in self._bullet.getJointStates(self.body, _MOTORS)])
+        return joints + np.clip(self.command - joints, -_LEASH, _LEASH)
 
     def _hold_fingers_together(self) -> None:
         """The gripper has one motor: pybullet reads nothing of a joint that mimics another."""
@@ -211,6 +230,10 @@ def presses(contacts: Sequence[tuple]) -> bool:
 #: What an action may mean, and how the arm is aimed by it.
 _AIMS = {"pose": Panda.aim_at_pose, "delta_pose": Panda.aim_by, "joint": Panda.aim_at_joints}
 MODES = tuple(_AIMS)
+
+
+def _join_pose(position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    return np.concatenate([position, euler_from_matrix(rotation @ DOWN)])
 
 
 def _load(bullet: Bullet, is_drawn: bool) -> int:

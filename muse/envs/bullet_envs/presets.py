@@ -1,18 +1,15 @@
-"""What a reset is given of how an episode begins."""
+"""What a reset is given of how the arm begins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from muse.envs.bullet_envs.kinematics import Chain
 from muse.envs.bullet_envs.panda import FINGER_WIDTH, reach
 from muse.envs.bullet_envs.robot_spec import JOINT_LIMITS
-from muse.envs.checks import read_presets
 from muse.envs.env import EnvError
-from muse.specs import EnvSpec
 
 #: A pose of the hand, instead of joint positions.
 HAND = ("ee_position", "ee_orientation_eul")
@@ -20,29 +17,16 @@ HAND = ("ee_position", "ee_orientation_eul")
 _CLOSE = 1e-4
 
 
-def read_given(presets: Mapping[str, Any] | None, names: Sequence[str], env_spec: EnvSpec, where: str) -> dict[str, np.ndarray]:
-    """Returns presets as a flat dict of arrays in their leaves' types.
+def check_arm(given: Mapping[str, np.ndarray], where: str) -> None:
+    """Checks what a reset is given of the arm.
 
     Args:
-        presets: As `Env.reset` takes them.
-        names: Of the start; a pose of the hand may be given besides.
-        env_spec: With their leaves.
+        given: As `read_start` returns it.
         where: What to name in the message.
 
     Raises:
-        EnvError: For an unknown name, a wrong shape, what is not finite or outside its limits, or joints and a pose at once.
+        EnvError: For joints that are not within their limits, or joints and a pose at once.
     """
-    given = {}
-    for name, value in read_presets(presets, [*names, *HAND], where).items():
-        leaf, array = env_spec.leaf(name), np.asarray(value)
-        if array.shape != leaf.shape:
-            raise EnvError(f"{where}: '{name}'", f"shape {array.shape}", f"shape {leaf.shape}")
-        array = array.astype(leaf.dtype)
-        low, high = leaf.low.astype(leaf.dtype), leaf.high.astype(leaf.dtype)
-        if not (np.isfinite(array).all() and np.all((array >= low) & (array <= high))):
-            limits = f"finite, within [{leaf.low.min():g}, {leaf.high.max():g}]"
-            raise EnvError(f"{where}: '{name}'", f"{array.tolist()}", limits)
-        given[name] = array
     if "joint_positions" in given:
         if any(name in given for name in HAND):
             raise EnvError(f"{where}: presets", "'joint_positions' and a pose of the hand", "one of the two")
@@ -50,7 +34,6 @@ def read_given(presets: Mapping[str, Any] | None, names: Sequence[str], env_spec
         low, high = ([*limits, end, end] for limits, end in zip(JOINT_LIMITS, (0.0, FINGER_WIDTH), strict=True))
         if not np.array_equal(joints, np.clip(joints, np.float32(low), np.float32(high))):
             raise EnvError(f"{where}: 'joint_positions'", f"{joints.tolist()}", f"within {low} and {high}")
-    return given
 
 
 def reach_start(chain: Chain, given: Mapping[str, np.ndarray], place: np.ndarray, where: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,6 +43,11 @@ class Physics:
     control_mode: str
     limits: Limits
     object_surface: Surface
+
+    @property
+    def dt(self) -> float:
+        """Time of a step of the env [s]."""
+        return self.time_step * self.repeats
 
 
 class Scene:
@@ -110,15 +115,13 @@ class Scene:
         """Called when everything is there."""
         self.bullet.performCollisionDetection()
 
-    def step(self, action: np.ndarray, after_time_step: Callable[[Scene], None]) -> None:
+    def step(self, action: np.ndarray) -> None:
         """Goes on by `repeats` time steps.
 
         Args:
             action: As `control_mode` says, within its limits or clipped to them.
-            after_time_step: `fn(scene)`, called after each time step.
         """
-        arm, physics, step = self.arm, self.physics, self.bullet.stepSimulation
-        dt = physics.time_step * physics.repeats
+        arm, physics, step, dt = self.arm, self.physics, self.bullet.stepSimulation, self.physics.dt
         arm.shorten_leash()
         begin = arm.command
         arm.command = arm.aim(physics.control_mode, action, dt)
@@ -128,7 +131,10 @@ class Scene:
             arm.tell(begin + way * ((i + 0.5) / physics.repeats), way / dt)
             for _ in range(INNER_STEPS):
                 step()
-            after_time_step(self)
+
+    def lead(self, velocity: np.ndarray, gripper: float) -> np.ndarray:
+        """Returns the action by which the hand moves for a step; see `Panda.lead`."""
+        return self.arm.lead(self.physics.control_mode, velocity, gripper, self.physics.dt)
 
     def read(self) -> dict[str, np.ndarray]:
         """Returns what arm and `n` objects are doing, in float64."""

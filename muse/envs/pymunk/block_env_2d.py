@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.checks import check_running, read_action, read_presets, read_teleop
-from muse.envs.env import Env, EnvError, default_env_params
+from muse.envs.checks import check_running, read_teleop
+from muse.envs.env import Env, EnvError
 from muse.envs.pymunk.block_options import ARGUMENTS, GRAB, check_options, read_physics
 from muse.envs.pymunk.offsets import find_offsets, offset_leaves
 from muse.envs.pymunk.scene import Layout, Line, Polygon, Scene, State, box_polygon
 from muse.envs.pymunk.view import BlockView
+from muse.envs.scene_env import SceneEnv
 from muse.envs.simple.canvas import Canvas
 from muse.envs.teleop import TeleopInput, towards
-from muse.envs.window import Window
 from muse.specs import EnvSpec
-from muse.utils.attrdicts import node_of
-from muse.utils.seeding import make_generator
 
 #: How far two things may overlap in a start that was given [px].
 _OVERLAP = 1.0
@@ -36,7 +34,7 @@ _PI = 3.1416
 _POINTER_GAIN = 5.0
 
 
-class BlockEnv2D(Env, ABC):
+class BlockEnv2D(SceneEnv[Scene, State], ABC):
     """A box (`ego`) that pushes, pulls and grabs blocks in a walled rectangle [px], y up. A subclass says what it is to do.
 
     `action` is the ego's velocity along x and y [px/s], up to `max_velocity`, and the grab, from 0 to 500. While it grabs, the ego
@@ -48,9 +46,7 @@ class BlockEnv2D(Env, ABC):
     `block_angular_velocities` and `active_constraints` (1 for a held block); those of the task; on request bounding boxes,
     offsets and `image`. The param `block_sizes` `(n, 2)` and those of the task stay the same for an episode.
 
-    The reward is 1 in a state that solves the task and 0 in any other; with `use_dense_reward`, minus the way that is left as a
-    fraction of the larger side of the world. An episode starts at rest, from numbers that float32 holds: its first observation
-    and params, given as presets, begin it again to the bit.
+    With `use_dense_reward` the reward is minus the way that is left, as a fraction of the larger side of the world.
 
     Presets: `position`, `block_positions`, `block_angles`, `block_sizes`, and the task's observations that stay the same.
     """
@@ -63,55 +59,19 @@ class BlockEnv2D(Env, ABC):
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
-        self.name = type(self).__name__
-        self._where = f"{self.name}.step"
         check_options(self, self.name)
         self.physics = read_physics(self)
         self.ego_size = self.physics.ego_size
-        self.rng = np.random.Generator(np.random.PCG64())
-        #: What the episode began with, by name, without batch dimension.
-        self.start: dict[str, np.ndarray] = {}
-        self._fixed_names, task_params = self._task_names(default_env_params(type(self), self.params))
-        self._preset_names = _start_names(self.num_blocks, self._fixed_names, task_params)
         #: Name, place among all numbers of a state, and shape, of each observation of ego and blocks.
         self._parts = _find_parts(env_spec, _OBSERVED if self.num_blocks else _OBSERVED[:2])
         self._shows_boxes = "bounding_box" in env_spec.observation_names
         self._shows_offsets = "block_offsets" in env_spec.observation_names
         self._view = BlockView(self.physics)
-        self._scene: Scene | None = None
-        self._actions: list[tuple[float, float, float]] = []
-        self._is_running = False
-        self._window = Window(f"Muse: {self.name}")
 
     # What a task says.
 
-    @classmethod
-    @abstractmethod
-    def get_task_leaves(cls, params: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
-        """Returns the leaves of the task that stay the same for an episode: observations, and params.
-
-        Args:
-            params: Options, defaults filled in.
-        """
-
-    @abstractmethod
-    def draw_start(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns a value for every preset name: the given one, else one drawn from `self.rng`.
-
-        Raises:
-            EnvError: When there is no room.
-        """
-
     def begin(self) -> None:
         """Called when `self.start` is known."""
-
-    @abstractmethod
-    def is_solved(self, state: State) -> bool:
-        """Whether the task is solved in a state."""
-
-    @abstractmethod
-    def distance_left(self, state: State) -> float:
-        """Returns the way that is left in a state [px]."""
 
     def get_reward(self, state: State, is_solved: bool) -> float:
         """Returns the reward of a step that led to a state."""
@@ -197,54 +157,46 @@ class BlockEnv2D(Env, ABC):
         )
 
     @classmethod
-    def get_cosmetic_params(cls, params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Returns the cosmetic options, with the size of pictures that are not observed."""
-        return cls.cosmetic_params if params.get("imgs") else (*cls.cosmetic_params, "img_width", "img_height")
+    def get_start_names(cls, params: Mapping[str, Any]) -> list[str]:
+        """Returns the names of ego, blocks and task."""
+        blocks = ["block_positions", "block_angles", "block_sizes"] if params["num_blocks"] else []
+        observations, task_params = cls.get_task_leaves(params)
+        return ["position", *blocks, *(leaf[0] for leaf in (*observations, *task_params))]
 
-    @classmethod
-    def get_start(cls, params: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Returns where everything was: with the same actions, the same episode to the bit, where actions have no noise."""
-        names = _start_names(params["num_blocks"], *cls._task_names(params))
-        return {name: first[name] for name in names} if all(name in first for name in names) else None
+    def place(self, given: Mapping[str, np.ndarray]) -> None:
+        """Draws a start; one that was given may be without room."""
+        self.start_from(self.draw_start(given))
+        overlap, what = self._running_scene().find_overlap() if given else (0.0, "")
+        if overlap > _OVERLAP:
+            raise EnvError(f"{self.name}.reset: presets", f"{what} overlap by {overlap:.3g} px", "a start with room between them")
 
-    def reset(self, presets: Mapping[str, Any] | None = None, seed: int | None = None) -> tuple[AttrDict, AttrDict]:
-        """Starts an episode; see `Env.reset`.
+    def make_scene(self, values: Mapping[str, np.ndarray]) -> Scene:
+        """Builds ego, blocks and walls."""
+        self._symmetries = np.array(self.find_symmetries() if self.num_blocks else (), np.float32)
+        self.begin()
+        blocks = [values.get(name, np.zeros(0)) for name in ("block_positions", "block_angles")]
+        parts = self.make_parts() if self.num_blocks else ()
+        layout = Layout(values["position"], *blocks, parts, self.find_walls(), self.find_grooves())
+        self._view.start(layout.walls, self.make_outlines() if self.num_blocks else (), self.draw_goals)
+        return Scene(self.physics, layout)
 
-        Raises:
-            EnvError: For an unknown preset, one of the wrong shape, outside the world or inside something else, or without room.
-        """
-        given = self._read_presets(presets)
-        if seed is not None:
-            self.rng = make_generator(seed, "env")
-        drawn = self.draw_start(given)
-        self.start = {name: np.asarray(drawn[name]).astype(self.env_spec.leaf(name).dtype) for name in self._preset_names}
-        self._build()
-        if given:
-            self._check_room()
-        return self._begin()
-
-    def step(self, action: Mapping[str, Any]) -> tuple[AttrDict, AttrDict, np.ndarray]:
-        """Drives the ego for `dt`; see `Env.step`."""
-        check_running(self._is_running, self._where)
-        vx, vy, grab = read_action(self.env_spec, action, self._where)["action"].tolist()
+    def read_move(self, action: np.ndarray) -> tuple[float, float, float]:
+        """Returns velocity and grab within their limits, with noise."""
+        vx, vy, grab = action.tolist()
         speed = self.max_velocity
         vx, vy, grab = min(speed, max(-speed, vx)), min(speed, max(-speed, vy)), min(GRAB, max(0.0, grab))
         if self.action_noise_prob and self.rng.random() < self.action_noise_prob:
             turn = self.action_noise_theta * self.rng.standard_normal()
             vx, vy = math.cos(turn) * vx - math.sin(turn) * vy, math.sin(turn) * vx + math.cos(turn) * vy
-        self._actions.append((vx, vy, grab))
-        scene = self._running_scene()
-        scene.step((vx, vy), grab)
-        state = self._state = scene.read()
-        solved = self.is_solved(state)
-        ended = solved and self.done_on_success
-        truncated = len(self._actions) >= self.horizon and not ended
-        self._is_running = not (ended or truncated)
-        observation = self._observe(state)
-        observation["reward"] = np.array([[self.get_reward(state, solved)]], np.float32)
-        observation["truncated"] = np.array([[truncated]])
-        self._show()
-        return node_of(observation), AttrDict(), np.array([not self._is_running])
+        return vx, vy, grab
+
+    def move(self, scene: Scene, move: tuple[float, float, float]) -> None:
+        """Drives the ego for `dt`."""
+        scene.step(move[:2], move[2])
+
+    def read_state(self, scene: Scene) -> State:
+        """Returns where everything is."""
+        return scene.read()
 
     def get_teleop_action(self, given: TeleopInput) -> AttrDict:
         """Drives the ego along `twist`, or to where the pointer is, at up to `default_teleop_speed`; the grip grabs."""
@@ -258,69 +210,12 @@ class BlockEnv2D(Env, ABC):
             velocity = towards((to_x - x, to_y - y), _POINTER_GAIN, speed)
         return AttrDict(action=np.array([[*velocity, GRAB * grip]], np.float32))
 
-    def is_success(self) -> bool:
-        """Whether the task is solved in the present state."""
-        return self._scene is not None and self.is_solved(self._state)
-
-    def get_state(self) -> dict[str, Any]:
-        """Returns all that the rest of the episode depends on, to come back to it with `set_state`, here or in another env.
-
-        pymunk does not give away what it knows of contacts; so this is how the episode began and what was done since.
-        """
-        start = {name: value.copy() for name, value in self.start.items()}
-        return {
-            "start": start,
-            "actions": list(self._actions),
-            "is_running": self._is_running,
-            "rng": self.rng.bit_generator.state,
-        }
-
-    def set_state(self, state: Mapping[str, Any]) -> tuple[AttrDict, AttrDict]:
-        """Goes to a state that `get_state` returned, by doing again what led there; returns observation and goal, as `reset` does."""
-        self.start = {name: np.array(value) for name, value in state["start"].items()}
-        self._build()
-        scene = self._running_scene()
-        for vx, vy, grab in state["actions"]:
-            scene.step((vx, vy), grab)
-        self._actions = list(state["actions"])
-        self.rng = np.random.Generator(np.random.PCG64())
-        self.rng.bit_generator.state = state["rng"]
-        observation, goal = self._begin()
-        self._is_running = state["is_running"]
-        return observation, goal
-
     def render(self, size: int = 400) -> np.ndarray | None:
         """Returns the picture `(size, size, 3)` uint8, or None before the first reset."""
         return None if self._scene is None else self._view.draw(size, size, self._state)
 
-    def close(self) -> None:
-        """Closes the window, where there is one."""
-        self._is_running = False
-        self._window.close()
-
-    # Inside.
-
-    def _build(self) -> None:
-        self._fixed = {name: self.start[name][None] for name in self._fixed_names}
-        self._symmetries = np.array(self.find_symmetries() if self.num_blocks else (), np.float32)
-        self.begin()
-        values = {name: value.astype(np.float64) for name, value in self.start.items()}
-        blocks = [values.get(name, np.zeros(0)) for name in ("block_positions", "block_angles")]
-        parts = self.make_parts() if self.num_blocks else ()
-        layout = Layout(values["position"], *blocks, parts, self.find_walls(), self.find_grooves())
-        self._scene, self._actions = Scene(self.physics, layout), []
-        self._view.start(layout.walls, self.make_outlines() if self.num_blocks else (), self.draw_goals)
-
-    def _begin(self) -> tuple[AttrDict, AttrDict]:
-        self._state = self._running_scene().read()
-        self._is_running = True
-        observation = self._observe(self._state)
-        for name in self.env_spec.param_names:
-            observation[name] = self.start[name][None].copy()
-        self._show()
-        return node_of(observation), AttrDict()
-
-    def _observe(self, state: State) -> dict[str, np.ndarray]:
+    def observe(self, state: State) -> dict[str, np.ndarray]:
+        """Returns the state in float32, with boxes, offsets and a picture where they are wanted."""
         # One array, of which each observation is a part of its own: an array for each takes three times as long.
         numbers = np.array(
             [*state[0], *state[1], *chain(*state[2]), *state[3], *chain(*state[4]), *state[5], *state[6]], np.float32
@@ -339,40 +234,6 @@ class BlockEnv2D(Env, ABC):
             observation["image"] = self._view.draw(self.img_height, self.img_width, state)[None]
         return observation
 
-    def _running_scene(self) -> Scene:
-        assert self._scene is not None, "an episode has begun"
-        return self._scene
-
-    @classmethod
-    def _task_names(cls, params: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-        observations, task_params = cls.get_task_leaves(params)
-        return [leaf[0] for leaf in observations], [leaf[0] for leaf in task_params]
-
-    def _read_presets(self, presets: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
-        where = f"{self.name}.reset"
-        flat = read_presets(presets, self._preset_names, where)
-        given = {}
-        for name, value in flat.items():
-            leaf, array = self.env_spec.leaf(name), np.asarray(value)
-            if array.shape != leaf.shape:
-                raise EnvError(f"{where}: '{name}'", f"shape {array.shape}", f"shape {leaf.shape}")
-            # Rounded before it is compared: what float32 makes of a limit counts as within it.
-            array = array.astype(leaf.dtype)
-            if not np.all((array >= leaf.low.astype(leaf.dtype)) & (array <= leaf.high.astype(leaf.dtype))):
-                limits = f"within [{leaf.low.min():g}, {leaf.high.max():g}]"
-                raise EnvError(f"{where}: '{name}'", f"{array.tolist()}", limits)
-            given[name] = array
-        return given
-
-    def _check_room(self) -> None:
-        overlap, what = self._running_scene().find_overlap()
-        if overlap > _OVERLAP:
-            raise EnvError(f"{self.name}.reset: presets", f"{what} overlap by {overlap:.3g} px", "a start with room between them")
-
-    def _show(self) -> None:
-        if self.render_window and (picture := self.render()) is not None:
-            self._window.show(picture)
-
 
 def _find_parts(env_spec: EnvSpec, names: Sequence[str]) -> list[tuple[str, slice, tuple[int, ...]]]:
     parts, begin = [], 0
@@ -382,8 +243,3 @@ def _find_parts(env_spec: EnvSpec, names: Sequence[str]) -> list[tuple[str, slic
         parts.append((name, slice(begin, end), (1, *shape)))
         begin = end
     return parts
-
-
-def _start_names(num_blocks: int, observations: Sequence[str], task_params: Sequence[str]) -> list[str]:
-    blocks = ["block_positions", "block_angles", "block_sizes"] if num_blocks else []
-    return ["position", *blocks, *observations, *task_params]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.checks import check_running, read_action, read_presets
+from muse.envs.checks import check_running, read_action, read_presets, read_teleop
 from muse.envs.env import Env, EnvError
 from muse.envs.robosuite.camera import Camera
 from muse.envs.robosuite.simulation import Simulation
 from muse.envs.robosuite.sizes import EXTRA_OBSERVATIONS, Sizes, sizes_of
 from muse.envs.robosuite.tasks import preset_sweep
+from muse.envs.teleop import TeleopInput
 from muse.envs.window import Window
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
@@ -25,6 +26,8 @@ _POSE_ACTION = (
     "change of the hand's pose from where it is, in the robot's base frame, whose axes are the world's: at 1, 0.05 m along and "
     "0.5 rad about x, y, z (operational space control, robosuite's OSC_POSE); last the gripper, below 0 opens, above 0 closes"
 )
+#: How fast the hand goes, and turns, while that action stays 1, as measured at 20 Hz [m/s], [rad/s]; at 10 Hz a tenth less.
+_SPEED, _TURN_SPEED = 0.25, 2.0
 _INFINITE = (-np.inf, np.inf)
 
 
@@ -57,6 +60,8 @@ class RobosuiteEnv(Env):
         Argument("reward_shaping", type=bool, default=False, help="robosuite's dense reward instead of 1 for success"),
         Argument("pos_noise_std", type=float, default=0.0, help="noise on the first three actions as they are carried out"),
         Argument("ori_noise_std", type=float, default=0.0, help="noise on the three actions after them"),
+        Argument("default_teleop_speed", type=float, default=0.15, help="speed at which a person moves the hand, up to 0.25", unit="m/s"),
+        Argument("default_teleop_turn_speed", type=float, default=1.0, help="and turns it, up to 2", unit="rad/s"),
         Argument("extra_observations", type=list, default=[], element_type=str, help="more of the robot: " + ", ".join(EXTRA_OBSERVATIONS)),
         Argument("parse_objects", type=bool, default=False, help="observe objects/position and objects/orientation too"),
         Argument("imgs", type=bool, default=False, help="observe 'image', from offscreen_camera_name"),
@@ -77,8 +82,10 @@ class RobosuiteEnv(Env):
     fingerprint_packages = ("robosuite", "mujoco")
     cosmetic_params = (
         *Env.cosmetic_params, "onscreen_camera_name", "render_size", "num_steps", "done_on_success", "extra_observations",
-        "parse_objects", "imgs", "ego_imgs", "enable_preset_sweep", "preset_sweep_pos", "preset_sweep_ori",
+        "parse_objects", "imgs", "ego_imgs", "enable_preset_sweep", "preset_sweep_pos", "preset_sweep_ori", "default_teleop_speed",
+        "default_teleop_turn_speed",
     )  # fmt: skip
+    teleop_inputs = ("x", "y", "z", "roll", "pitch", "yaw", "grip")
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         super().__init__(params, env_spec)
@@ -87,6 +94,8 @@ class RobosuiteEnv(Env):
         self._simulation = Simulation(
             self.env_name, self.robots, self.controller, self.control_frequency, self.reward_shaping
         )  # fmt: skip
+        if not _moves_a_hand(self.controller, len(self._simulation.low)):
+            self.teleop_inputs = ()  # type: ignore[misc]
         self._camera = Camera(self._simulation, self.reflections)
         self._rng = np.random.Generator(np.random.PCG64())
         self._initial_state = np.zeros(0)
@@ -119,7 +128,7 @@ class RobosuiteEnv(Env):
         leaves += [(name, (params["img_height"], params["img_width"], 3), (0, 255), np.uint8) for name in pictures]
         observations = [leaf[0] for leaf in leaves]
         low, high = sizes.action_limits
-        meaning = _POSE_ACTION if len(low) == 7 and params["controller"] is None else "as robosuite's controller takes it"
+        meaning = _POSE_ACTION if _moves_a_hand(params["controller"], len(low)) else "as robosuite's controller takes it"
         return AttrDict(
             cls=EnvSpec,
             names_shapes_limits_dtypes=[
@@ -206,6 +215,20 @@ class RobosuiteEnv(Env):
         outputs = {"reward": np.array([[reward]], np.float32), "truncated": np.array([[truncated]])}
         return nest({**self._observe(), **outputs}), AttrDict(), np.array([not self._is_running])
 
+    def get_teleop_action(self, given: TeleopInput) -> AttrDict:
+        """Moves the hand along the world's axes and turns it about them; the grip closes the gripper.
+
+        At up to about `default_teleop_speed` and `default_teleop_turn_speed`, and no faster than the controller. Only one hand can be
+        driven, and only with robosuite's default controller: `teleop_inputs` is empty with any other.
+        """
+        where = f"{self._where}.get_teleop_action"
+        if not self.teleop_inputs:
+            raise EnvError(where, "no teleop_inputs", "one hand, with robosuite's default controller")
+        check_running(self._initial_state.size > 0, where)
+        twist, grip, _ = read_teleop(given, where)
+        parts = np.repeat([self.default_teleop_speed / _SPEED, self.default_teleop_turn_speed / _TURN_SPEED], 3)
+        return AttrDict(action=np.append(np.clip(twist * parts, -1.0, 1.0), 2 * grip - 1).astype(np.float32)[None])
+
     def is_success(self) -> bool:
         """Whether the task is solved in the present state."""
         return self._simulation.is_success()
@@ -276,6 +299,9 @@ class RobosuiteEnv(Env):
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise EnvError(f"{self._where}: {name}", str(getattr(self, name)), "at least 1")
+        for name in ("default_teleop_speed", "default_teleop_turn_speed"):
+            if not getattr(self, name) > 0:
+                raise EnvError(f"{self._where}: {name}", str(getattr(self, name)), "more than 0")
         for name in ("pos_noise_std", "ori_noise_std"):
             if not getattr(self, name) >= 0:
                 raise EnvError(f"{self._where}: {name}", str(getattr(self, name)), "at least 0")
@@ -283,6 +309,11 @@ class RobosuiteEnv(Env):
     def _show(self) -> None:
         if self.render_window:
             self._window.show(self._camera.draw(self.onscreen_camera_name, self.render_size, self.render_size))
+
+
+def _moves_a_hand(controller: str | None, size: int) -> bool:
+    """Whether an action of `size` numbers moves one hand by OSC_POSE, robosuite's own choice."""
+    return controller is None and size == 7
 
 
 def _extras(params: Mapping[str, Any], sizes: Sizes, where: str) -> dict[str, tuple[int, str, str]]:

@@ -293,8 +293,8 @@ def test_wrong_options(params, message):
     [
         (d(block_position=np.zeros(2)), r"no preset 'block_position' \(did you mean 'block_positions'\?\)"),
         (d(position=np.zeros(3)), r"PushBlockEnv2D.reset: 'position': shape \(3,\); expected shape \(2,\)"),
-        (d(position=np.array([1.0, 401.0])), "'position': .* expected within"),
-        (d(position=np.array([1.0, np.nan])), "'position': .* expected within"),
+        (d(position=np.array([1.0, 401.0])), "'position': .* expected finite, within"),
+        (d(position=np.array([1.0, np.nan])), "'position': .* expected finite, within"),
         (SIDE & d(position=np.array([120.0, 200.0])), "the ego and block 0 overlap by 18"),
         (SIDE & d(position=np.array([10.0, 200.0])), "the ego and a wall overlap by 10"),
     ],

@@ -13,6 +13,7 @@ from muse.envs.robosuite.robosuite_env import RobosuiteEnv
 from muse.envs.robosuite.simulation import Simulation, import_robosuite, order_object_names
 from muse.envs.robosuite.sizes import EXTRA_OBSERVATIONS, _look_up, sizes_of
 from muse.envs.robosuite.tasks import TASKS
+from muse.envs.teleop import TeleopInput
 from muse.testing import check_env
 from muse.utils.attrdicts import flatten
 from muse.utils.errors import MissingExtraError
@@ -39,6 +40,10 @@ def play(env, steps, begin=0):
         obs, _, done = env.step(d(action=ACTIONS[t // 5 % 2]))
         rows.append({**flatten(obs), "done": done})
     return rows
+
+
+def first_row(obs):
+    return {name: value[0] for name, value in flatten(obs).items()}
 
 
 def check_task(name):
@@ -111,6 +116,54 @@ def test_object_is_the_nut_in_the_world_and_seen_from_the_hand(env):
     np.testing.assert_allclose(turn.inv().apply(nut - hand), seen, atol=1e-5)
     between = (turn.inv() * Rotation.from_quat(quat)).inv() * Rotation.from_quat(seen_quat)
     assert between.magnitude() < 1e-5
+
+
+def test_a_person_drives_the_hand_to_a_place_and_closes_the_gripper():
+    from scipy.spatial.transform import Rotation
+
+    env = make(RobosuiteEnv, d(env_name="Lift"))
+    with pytest.raises(EnvError, match=r"RobosuiteEnv\(Lift\).get_teleop_action: no episode is running"):
+        env.get_teleop_action(TeleopInput())
+    seen = first_row(env.reset(seed=0)[0])
+    place = seen["robot0_eef_pos"] + [0.08, -0.1, -0.05]
+    for _ in range(60):
+        way = 5.0 * (place - seen["robot0_eef_pos"]) / env.default_teleop_speed
+        seen = first_row(env.step(env.get_teleop_action(TeleopInput((*way, 0.0, 0.0, 0.0), 0.0)))[0])
+    np.testing.assert_allclose(seen["robot0_eef_pos"], place, atol=3e-3)
+    gap, quat = np.ptp(seen["robot0_gripper_qpos"]), seen["robot0_eef_quat"]
+    for _ in range(20):
+        seen = first_row(env.step(env.get_teleop_action(TeleopInput((0.0,) * 5 + (0.5,), 1.0)))[0])
+    assert np.ptp(seen["robot0_gripper_qpos"]) < 0.01 < 0.07 < gap
+    # Half of the turn speed for a second, about the world's z.
+    turned = Rotation.from_quat(seen["robot0_eef_quat"]) * Rotation.from_quat(quat).inv()
+    np.testing.assert_allclose(turned.as_rotvec(), [0, 0, 0.5], atol=0.1)
+    env.close()
+
+
+def test_the_hand_is_driven_at_the_speed_of_the_option():
+    env = make(RobosuiteEnv, d(env_name="Lift", default_teleop_speed=0.1))
+    env.reset(seed=0)
+    rows = [first_row(env.step(env.get_teleop_action(TeleopInput((1.0, -0.5, 0.0, 0.0, 0.0, 0.0))))[0]) for _ in range(24)]
+    np.testing.assert_allclose(rows[-1]["robot0_eef_pos"] - rows[3]["robot0_eef_pos"], [0.1, -0.05, 0], atol=0.01)
+    np.testing.assert_array_equal(
+        env.get_teleop_action(TeleopInput((9.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.5))["action"][0, 3:], [0] * 4
+    )
+    env.close()
+    fast = make(RobosuiteEnv, d(env_name="Lift", default_teleop_speed=9.0))
+    fast.reset(seed=0)
+    np.testing.assert_array_equal(
+        fast.get_teleop_action(TeleopInput((-1.0,) * 6))["action"], [[-1, -1, -1, -0.5, -0.5, -0.5, -1]]
+    )
+    fast.close()
+
+
+def test_two_hands_cannot_be_driven():
+    env = make(RobosuiteEnv, d(env_name="TwoArmLift", robots=["Panda", "Panda"]))
+    env.reset(seed=0)
+    assert env.teleop_inputs == () and RobosuiteEnv.teleop_inputs
+    with pytest.raises(EnvError, match=r"RobosuiteEnv\(TwoArmLift\).get_teleop_action: no teleop_inputs"):
+        env.get_teleop_action(TeleopInput())
+    env.close()
 
 
 def test_the_order_of_object_is_that_of_recorded_data():

@@ -1,0 +1,1 @@
+"""A real Franka Panda, by way of polymetis, and a simulated one behind the same interface."""

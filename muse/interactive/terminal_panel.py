@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import sys
@@ -101,7 +102,8 @@ class TerminalPanel(KeyPanel):
         """See `Panel.close`."""
         if self._keys is not None:
             self._keys.__exit__()
-            self._write(_PLAIN + _SHOW + "\r\n")
+            with contextlib.suppress(OSError):  # The terminal may be gone.
+                self._write(_PLAIN + _SHOW + "\r\n")
         self._keys = None
 
     def _take(self, text: str) -> None:

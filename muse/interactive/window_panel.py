@@ -29,6 +29,7 @@ class WindowPanel(KeyPanel):
         self._screen: Any = None
         self._held: set[str] = set()
         self._buttons: set[int] = set()
+        self._begins_note = False  # The key that went down last does, and its letter is not of the note.
         self._place: Place | None = None
 
     def open(self) -> None:
@@ -52,10 +53,16 @@ class WindowPanel(KeyPanel):
                 self._commands.append("close")
             elif event.type == pygame.KEYDOWN:
                 key = pygame.key.name(event.key)
-                # A key that is held repeats, which is for notes alone.
-                if self.written is not None or key not in self._held:
-                    self.press(key, event.unicode)
+                # A key that is held repeats, which is for notes alone; their letters come by themselves, accents and all.
+                was_writing = self.written is not None
+                if was_writing or key not in self._held:
+                    self.press(key)
+                self._begins_note = self.written is not None and not was_writing
                 self._held.add(key)
+            elif event.type == pygame.TEXTINPUT:
+                if self.written is not None and not self._begins_note:
+                    self.press("", event.text)
+                self._begins_note = False
             elif event.type == pygame.KEYUP:
                 self._held.discard(pygame.key.name(event.key))
             elif event.type == pygame.MOUSEBUTTONDOWN:

@@ -1,9 +1,9 @@
 """What is drawn of a session, and the keys of panels."""
 
+import contextlib
 import os
 import pty
 import re
-import tty
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from muse.interactive.terminal_panel import TerminalPanel, fit, picture_lines, s
 from muse.interactive.view import COLORS, State, View, compose, message_lines, wrap
 from muse.interactive.window_panel import WindowPanel
 from muse.teleop import Keys
+from muse.utils.terminal_keys import TerminalKeys
 
 
 class Panel(KeyPanel):
@@ -88,6 +89,35 @@ def test_while_a_note_is_written_keys_are_letters():
     assert panel.poll() == ((), None, False)
 
 
+def test_a_note_in_a_window_has_the_letters_that_were_written(monkeypatch):
+    """Letters with accents, and those of an input method, come as text, not with a key."""
+    pygame = pytest.importorskip("pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    panel = WindowPanel("a")
+    panel.open()
+
+    def key(name, text=None):
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.key.key_code(name), unicode=text or ""))
+        pygame.event.post(pygame.event.Event(pygame.KEYUP, key=pygame.key.key_code(name)))
+        if text is not None:
+            pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=text))
+
+    try:
+        key("t", "t")
+        assert panel.poll().is_typing and panel.written == ""
+        for name in ("t", "q", "space"):
+            key(name, " " if name == "space" else name)
+        for text in ("\u00e9", "\u6a5f\u68b0"):
+            pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=text))
+        key("backspace")
+        key("return")
+        assert panel.poll() == ((), "tq \u00e9\u6a5f", False)
+        key("y", "y")
+        assert panel.poll().commands == ("keep",) and panel.written is None
+    finally:
+        panel.close()
+
+
 def test_keys_of_a_terminal():
     sent = "\x1b[A\x1bOBy\t \r\x7fQ\x1b"
     assert [key for key, _ in split_keys(sent)] == ["up", "down", "y", "tab", "space", "return", "backspace", "q", "escape"]
@@ -104,17 +134,19 @@ def terminal(monkeypatch):
     """A panel at a terminal, what types there, and the time."""
     ours, theirs = pty.openpty()
     now = [0.0]
-    tty.setcbreak(theirs)
     panel = TerminalPanel(clock=lambda: now[0])
-    with open(theirs) as panel._in:
+    with open(theirs) as stream:
+        panel._keys = TerminalKeys(stream).__enter__()
 
         def poll(sent="", seconds=0.03):
             now[0] += seconds
             os.write(ours, sent if isinstance(sent, bytes) else sent.encode())
             return panel.poll()
 
+        poll.hang_up = lambda: os.close(ours)
         yield panel, poll
-    os.close(ours)
+    with contextlib.suppress(OSError):
+        os.close(ours)
 
 
 def test_a_key_that_is_held_in_a_terminal_commands_once(terminal):
@@ -135,6 +167,13 @@ def test_what_comes_in_pieces_from_a_terminal_is_put_together(terminal):
     assert poll("t").is_typing
     poll("caf\u00e9".encode()[:-1])
     assert poll("\u00e9\n".encode()[1:]).note == "caf\u00e9"
+
+
+def test_a_terminal_that_is_gone_closes_the_session(terminal):
+    panel, poll = terminal
+    poll.hang_up()
+    assert panel.poll().commands == ("close",)
+    panel.close()
 
 
 @pytest.mark.parametrize("size", [(20, 5), (1, 1), (80, 24), (300, 80)])

@@ -1,6 +1,6 @@
 """Corrections by take-over: does a policy get better by what a person does when it goes wrong?
 
-    python benchmarks/dagger.py                                           about 20 minutes on two cores
+    python benchmarks/dagger.py                                           half an hour on a busy machine of two cores
     python benchmarks/dagger.py --rounds 1 --seeds 1 --episodes 10        a look
 
 A recurrent policy learns the point mass from a few demonstrations, and fails often. Then, round by round, it acts in a session as
@@ -8,14 +8,13 @@ A recurrent policy learns the point mass from a few demonstrations, and fails of
 while, and gives back after some steps. What the person did is cut out (`muse data cut`), joins the data (`muse data merge`), and a policy
 learns from all of it anew. Beside it the same with as many steps of whole demonstrations instead of corrections.
 
-Writes `results/dagger.json`, `dagger.md` and `dagger.png`; data and experiments are made in a temporary folder (`--folder` keeps them).
+Writes `results/dagger.md` and `dagger.png`; data and experiments are made in a temporary folder (`--folder` keeps them).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -211,9 +210,6 @@ def write(rows: list[dict[str, Any]], folder: Path, command: str) -> None:
     from matplotlib.figure import Figure
 
     lines = summarise(rows)
-    atomic_write(
-        folder / "dagger.json", json.dumps({"machine": machine_name(), "command": command, "rows": rows}, indent=1) + "\n"
-    )
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.add_subplot()
     for way, color in (("corrections", "tab:blue"), ("demonstrations", "tab:grey")):

@@ -30,7 +30,7 @@ from muse.envs.bullet_envs.kinematics import Chain
 from muse.envs.polymetis.arm import JOINTS
 from muse.envs.polymetis.interface import RobotError, RobotInterface, RobotStopped
 from muse.envs.polymetis.motion import Motion
-from muse.envs.polymetis.reading import Reading, check_error, read_state
+from muse.envs.polymetis.reading import Reading, check_error, check_finite, read_state
 from muse.envs.polymetis.safety import SHARE, Limits, exceeded
 from muse.envs.polymetis.wire import Fault, Patience, Wire, describe
 from muse.utils.clock import Clock
@@ -199,11 +199,12 @@ class Servo:
         try:
             state = self._wire.call("get_robot_state")
             check_error(state)
+            self.reading = read_state(state, self._chain)
+            check_finite(self.reading)
         except Exception as error:
-            self._stop("connection", describe(error))
+            self._stop(error.kind if isinstance(error, Fault) else "connection", describe(error))
             self.check()
             raise
-        self.reading = read_state(state, self._chain)
         return self.reading
 
     def close(self) -> None:
@@ -261,6 +262,7 @@ class Servo:
                 return
             check_error(state)
             self._check_fresh(reading)
+            check_finite(reading)
             self.reading = reading
             if self.mode is Mode.GUIDED:
                 return
@@ -311,9 +313,6 @@ class Servo:
             raise Fault("state", f"the robot has told the same state for {now - self._advanced:.2f} s")
 
     def _check_reading(self, reading: Reading) -> None:
-        values = np.concatenate([reading.joints, reading.joint_velocities, reading.external_torques])
-        if not np.isfinite(values).all():
-            raise Fault("state", "the robot tells numbers that are not finite")
         limits = self.limits
         over = exceeded(limits, reading.position, reading.twist, reading.joint_velocities, reading.wrench[:3])
         # An arm that begins outside its box may come in.

@@ -127,6 +127,22 @@ def test_a_number_that_is_not_finite_is_refused_and_counted(new):
 
 
 @needs_pybullet
+@pytest.mark.parametrize("space", ACTION_SPACES)
+@pytest.mark.parametrize("bad", [np.float64(1e39), object, complex, str], ids=str)
+def test_what_is_not_finite_as_float32_is_never_told(new, space, bad):
+    env = new(action_space=space)
+    env.reset()
+    zeros = np.zeros((1, 7 if space.startswith("ee") else 8))
+    action = zeros + bad if isinstance(bad, float) else (zeros * np.nan).astype(bad)
+    before = env._servo.told
+    with pytest.raises(EnvError, match="not finite|type"):
+        env.step(d(action=action))
+    env._clock.sleep_until(env._clock.now() + 0.3)
+    np.testing.assert_array_equal(env._servo.told, before)
+    env._servo.check()
+
+
+@needs_pybullet
 def test_an_action_outside_the_limits_is_clipped_and_counted(new):
     env = new()
     env.reset()

@@ -170,6 +170,8 @@ class PolymetisPandaEnv(Env):
             ActionRefused: The same for one outside the limits, where these refuse.
             RobotStopped: Where it was stopped, or is now.
         """
+        if self._clock is not None:
+            self._servo.check()
         check_running(self._is_running, f"{self.name}.step")
         value = self._read_action(action)
         with self._stopping():
@@ -214,6 +216,8 @@ class PolymetisPandaEnv(Env):
         """Stops the arm where it moves, and closes the sensors."""
         self._is_running = False
         if self._clock is not None:
+            # What a person has not looked at does not go on in a connection made anew.
+            self._is_armed = self._is_armed and not self._servo.is_stopped
             self._servo.close()
             for sensor in self._sensors:
                 sensor.close()
@@ -235,10 +239,12 @@ class PolymetisPandaEnv(Env):
         self._is_armed = True
 
     def disarm(self) -> None:
-        """Ends an episode, slows down and holds the arm; it does not move again until it is armed."""
+        """Ends an episode, slows down and holds the arm, a soft one too; it does not move again until it is armed."""
         self._is_armed, self._is_running = False, False
         if self._clock is not None:
             self._servo.rest()
+            if self._servo.is_guided:
+                self.end_guiding()
 
     def stop(self, why: str = "somebody called stop()") -> None:
         """Stops the arm smoothly; see `recover`."""
@@ -277,8 +283,10 @@ class PolymetisPandaEnv(Env):
             grip: What the gripper is to do, from 0, open, to 255, closed.
 
         Raises:
+            RobotError: Where it is not guided.
             RobotStopped: Where it was stopped, or is now.
         """
+        self._check_guided("guide")
         with self._stopping():
             self._close_hand(min(max(grip, 0.0), CLOSED))
             self._rate.wait()
@@ -286,7 +294,12 @@ class PolymetisPandaEnv(Env):
             return nest(self._observe())
 
     def end_guiding(self) -> None:
-        """Holds the arm where the person left it."""
+        """Holds the arm where the person left it.
+
+        Raises:
+            RobotError, RobotStopped: As `guide`.
+        """
+        self._check_guided("end_guiding")
         with self._stopping():
             self._servo.start("joints")
 
@@ -339,6 +352,12 @@ class PolymetisPandaEnv(Env):
         self._open()
         self._servo.check()
 
+    def _check_guided(self, method: str) -> None:
+        if self._clock is not None:
+            self._servo.check()
+        if self._clock is None or not self._servo.is_guided:
+            raise RobotError(f"{self.name}.{method}", "nobody guides it", "begin_guiding() before")
+
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:
         """Whatever goes wrong inside stops the arm, and is raised as `RobotStopped`."""
@@ -372,12 +391,13 @@ class PolymetisPandaEnv(Env):
         given = read_presets(presets, ["joint_positions"], where)
         if "joint_positions" not in given:
             return self._home, None
-        joints = np.asarray(given["joint_positions"], np.float64)
+        joints = np.array(given["joint_positions"], np.float64)
         if joints.shape != (JOINTS + 2,):
             raise EnvError(f"{where}: 'joint_positions'", f"shape {joints.shape}", f"shape {(JOINTS + 2,)}")
-        return check_start(joints[:JOINTS], self._limits, self._chain, f"{where}: 'joint_positions'"), float(
-            joints[JOINTS:].sum()
-        )
+        if not np.isfinite(joints).all():
+            raise EnvError(f"{where}: 'joint_positions'", f"not finite: {joints.tolist()}", "finite numbers")
+        start = check_start(joints[:JOINTS], self._limits, self._chain, f"{where}: 'joint_positions'")
+        return start, max(0.0, float(joints[JOINTS:].sum()))
 
     def _read_action(self, action: Mapping[str, Any]) -> np.ndarray:
         if has(action, "action"):

@@ -149,6 +149,18 @@ class Servo:
             if self.mode in (Mode.POSE, Mode.JOINTS):
                 self._target, self._aimed = None, None
 
+    def settle(self) -> None:
+        """Does `rest`, and returns when the arm rests, or was given the time to.
+
+        Raises:
+            RobotStopped: Where it was stopped.
+        """
+        self.rest()
+        end = self.clock.now() + _LONGEST_BRAKE
+        while self.mode in (Mode.POSE, Mode.JOINTS) and not self._rests() and self.clock.now() < end:
+            self.clock.sleep_until(self.clock.now() + self.period)
+        self.check()
+
     def stop(self, kind: str, why: str) -> None:
         """Slows down, ends the controller, and returns when that is done. Where it is stopped already the first reason stays."""
         self._stop(kind, why)
@@ -176,11 +188,15 @@ class Servo:
         self.mode, self.reading = Mode.OFF, None
 
     def recover(self) -> None:
-        """Forgets why it was stopped, where the robot answers and tells no error.
+        """Forgets why it was stopped, where the robot answers and tells no error. Where it was not stopped it slows down and holds.
 
         Raises:
             RobotStopped: Where it does not.
         """
+        self._await_stop()
+        if self._reason is None:
+            self.rest()
+            return
         self._end()
         try:
             check_error(self._wire.call("get_robot_state"))
@@ -215,6 +231,16 @@ class Servo:
         self._end()
 
     @property
+    def is_guided(self) -> bool:
+        """Whether a person may move the arm by hand."""
+        return self.mode is Mode.GUIDED
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped, or is about to be, and has not recovered."""
+        return self._reason is not None
+
+    @property
     def told(self) -> np.ndarray:
         """Joint positions that the arm is told at present `(7,)` [rad]."""
         with self._lock:
@@ -223,7 +249,8 @@ class Servo:
     # Inside.
 
     def _begin(self, mode: Mode, start: Callable[[], Any]) -> None:
-        self.check()
+        # A controller begins at rest: one that was begun in a motion would end it at once.
+        self.settle()
         self._end()
         try:
             reading = self.read()
@@ -292,6 +319,12 @@ class Servo:
                 self._target()
                 self.counts["held"] += int(self._motion.is_held)
         self._tell()
+
+    def _rests(self) -> bool:
+        reading = self.reading
+        return not np.any(self._motion.joint_velocity) and (
+            reading is None or bool(np.abs(reading.joint_velocities).max() < _RESTING)
+        )
 
     def _brake(self, reading: Reading) -> None:
         """A tick of stopping."""

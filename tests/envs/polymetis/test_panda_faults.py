@@ -173,6 +173,31 @@ def test_a_person_who_has_looked_lets_it_go_on(env):
     run(env)
 
 
+def test_a_stop_is_not_forgotten_by_closing(env):
+    env.reset()
+    run(env)
+    env.stop("a test")
+    with pytest.raises(RobotStopped, match="a test"):
+        env.step(AHEAD)
+    env.close()
+    with pytest.raises(RobotError, match="not armed"):
+        env.reset()
+
+
+def test_recovering_what_was_not_stopped_leaves_the_watchdog_on(env):
+    env.reset()
+    run(env)
+    assert speed_of(env) > 0.1
+    env.recover()
+    assert env.robot.is_running_policy()
+    env._clock.sleep_until(env._clock.now() + 1.0)
+    assert speed_of(env) < 0.01
+    freeze(env)
+    env._clock.sleep_until(env._clock.now() + 1.0)
+    with pytest.raises(RobotStopped, match="the same state"):
+        env.arm()
+
+
 def test_a_robot_with_an_error_does_not_recover(env):
     env.reset()
     report(env)

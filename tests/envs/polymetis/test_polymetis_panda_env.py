@@ -115,6 +115,42 @@ def test_it_does_not_move_until_it_is_armed(new):
 
 
 @needs_pybullet
+def test_disarmed_it_is_not_guided_and_its_fingers_rest(new):
+    env = new(armed=False)
+    for call in (lambda: env.guide(255.0), env.end_guiding):
+        with pytest.raises(RobotError, match="nobody guides it"):
+            call()
+    env.arm()
+    env.begin_guiding()
+    env.guide(0.0)
+    env.disarm()
+    assert env._servo.mode.value == "joints", "held, and no longer soft"
+    with pytest.raises(RobotError, match="nobody guides it"):
+        env.guide(255.0)
+    env._clock.sleep_until(env._clock.now() + 0.5)
+    assert env.robot.gripper.get_state().width > 0.07
+
+
+@needs_pybullet
+def test_a_reset_in_a_motion_slows_down_first(new):
+    env = new(hz=20.0, teleport=False)
+    env.reset()
+    run(env, act(0.02, 0, 0, 0, 0, 0, 0), 8)
+    servo, places = env._servo, []
+    tell = servo._tell
+
+    def note():
+        places.append(servo._motion.position.copy())
+        tell()
+
+    servo._tell = note
+    run(env, act(0.02, 0, 0, 0, 0, 0, 0), 3)
+    env.reset()
+    speeds = np.linalg.norm(np.diff(places, axis=0), axis=1) / servo.period
+    assert speeds[0] > 0.3 and np.abs(np.diff(speeds)).max() < 2 * servo.limits.acceleration * servo.period
+
+
+@needs_pybullet
 def test_a_number_that_is_not_finite_is_refused_and_counted(new):
     env = new()
     env.reset()
@@ -201,7 +237,7 @@ def test_without_teleport_it_goes_home_by_itself_within_all_limits(new, option):
 def test_an_arm_that_cannot_come_home_is_stopped(new):
     env = new(teleport=False, home_timeout=2.0)
     env.reset()
-    run(env, act(0.04, 0, 0, 0, 0, 0, 0), 8)
+    run(env, act(0.04, 0, 0, 0, 0, 0, 0), 4)
     env.robot.hand = lambda seconds, position, velocity: np.array([28.0, 0.0, 0.0])
     with pytest.raises(RobotStopped, match=r"stopped \(home\)"):
         env.reset()
@@ -306,6 +342,7 @@ def test_options_that_make_no_sense_are_told(options, text):
         (d(joint_positions=np.zeros(7)), "shape"),
         (d(joint_positions=np.zeros(9)), "within"),
         (d(joint_positions=np.array([1.5, 0.5, 0, -1.5, 0, 2.0, 0.78, 0, 0])), "safenet"),
+        (d(joint_positions=np.array([0.1, -0.1876, 0.0, -2.4949, 0.0, 2.3074, 0.7854, np.nan, 0.02])), "not finite"),
         (d(no_such=1), "no preset"),
     ],
 )

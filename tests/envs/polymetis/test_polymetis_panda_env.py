@@ -238,6 +238,7 @@ def test_an_arm_that_cannot_come_home_is_stopped(new):
     env = new(teleport=False, home_timeout=2.0)
     env.reset()
     run(env, act(0.04, 0, 0, 0, 0, 0, 0), 4)
+    run(env, act(0, 0, 0, 0, 0, 0, 0), 8)
     env.robot.hand = lambda seconds, position, velocity: np.array([28.0, 0.0, 0.0])
     with pytest.raises(RobotStopped, match=r"stopped \(home\)"):
         env.reset()

@@ -80,7 +80,9 @@ class PolymetisPandaEnv(Env):
         pivot = PIVOTS[self.delta_pivot]
         self._targets = Targets(self._chain, self._limits, self.action_space, pivot, 1.0 / self.hz, self._home)
         self._is_pose = self._targets.is_pose
-        self._is_armed, self._is_running, self._steps = bool(self.armed), False, 0
+        self.is_armed, self._is_running, self._steps = bool(self.armed), False, 0
+        #: Whether nobody acts for a while, so that the next step begins a grid of deadlines.
+        self._is_resting = False
         #: What the last action meant, within limits: a pose `(6,)` or joint positions `(7,)`.
         self._told: np.ndarray | None = None
         #: What the gripper was last told, from 0, open, to 255, closed.
@@ -157,7 +159,7 @@ class PolymetisPandaEnv(Env):
             self._servo.start("pose" if self._is_pose else "joints")
             self._told, self._grip = self._present(), 0.0 if width is None else self._hand.closing(width)
             self._rate.start()
-            self._steps = 0
+            self._steps, self._is_resting = 0, False
             observation = self._observe()
         self._is_running = True
         return nest(observation), AttrDict()
@@ -184,6 +186,9 @@ class PolymetisPandaEnv(Env):
             self.counts["refused"] += 1
             expected = "one within the limits (docs/real-robot.md), or on_violation='clip'"
             raise ActionRefused(f"{self.name}.step", f"an action outside the limits: {', '.join(kinds)}", expected)
+        if self._is_resting:
+            self._rate.start()
+            self._is_resting = False
         with self._stopping():
             self._aim(target)
             self._close_hand(grip)
@@ -212,12 +217,23 @@ class PolymetisPandaEnv(Env):
         """Returns what `camera` sees, where there is one."""
         return next((sensor.read()["image"] for sensor in self._sensors if sensor.name == "image"), None)
 
+    def rest(self) -> None:
+        """Slows down and holds the arm, whose watchdog does not wait for actions until the next step; see `Env.rest`.
+
+        The next step goes on from where it came to rest. A stop meanwhile is raised there.
+        """
+        if self._clock is None or self._told is None or self._servo.is_stopped or self._servo.is_guided:
+            return
+        with contextlib.suppress(RobotStopped), self._stopping():
+            self._servo.settle()
+            self._told, self._is_resting = self._present(), True
+
     def close(self) -> None:
         """Stops the arm where it moves, and closes the sensors."""
         self._is_running = False
         if self._clock is not None:
             # What a person has not looked at does not go on in a connection made anew.
-            self._is_armed = self._is_armed and not self._servo.is_stopped
+            self.is_armed = self.is_armed and not self._servo.is_stopped
             self._servo.close()
             for sensor in self._sensors:
                 sensor.close()
@@ -236,11 +252,11 @@ class PolymetisPandaEnv(Env):
         self._open()
         self._servo.check()
         self._servo.read()
-        self._is_armed = True
+        self.is_armed = True
 
     def disarm(self) -> None:
         """Ends an episode, slows down and holds the arm, a soft one too; it does not move again until it is armed."""
-        self._is_armed, self._is_running = False, False
+        self.is_armed, self._is_running = False, False
         if self._clock is not None:
             self._servo.rest()
             if self._servo.is_guided:
@@ -258,7 +274,7 @@ class PolymetisPandaEnv(Env):
         Raises:
             RobotStopped: Where the robot still does not answer, or reports an error.
         """
-        self._is_armed, self._is_running = False, False
+        self.is_armed, self._is_running = False, False
         if self._clock is not None:
             self._servo.recover()
 
@@ -345,7 +361,7 @@ class PolymetisPandaEnv(Env):
         """Connects, and sees that it may move."""
         if self._clock is not None:
             self._servo.check()
-        if not self._is_armed:
+        if not self.is_armed:
             raise RobotError(
                 f"{self.name}: not armed", "asked to move", "a person who lets it", "env.arm(), or the option armed=True"
             )

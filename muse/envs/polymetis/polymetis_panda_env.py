@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import multiprocessing
@@ -18,7 +19,7 @@ from muse.envs.polymetis.arm import HOMES, JOINTS, make_chain, pose_of, rotation
 from muse.envs.polymetis.hand import CLOSED, Hand
 from muse.envs.polymetis.interface import ActionRefused, GripperInterface, RobotError, RobotInterface, RobotStopped, connect
 from muse.envs.polymetis.observing import Told, observe_arm
-from muse.envs.polymetis.panda_spec import ARGUMENTS, PIVOTS, SENSORS, make_group, read_limits
+from muse.envs.polymetis.panda_spec import ARGUMENTS, PIVOTS, SENSORS, check_times, make_group, read_limits
 from muse.envs.polymetis.reading import Reading, check_flange
 from muse.envs.polymetis.sensors import Sensor
 from muse.envs.polymetis.servo import Servo
@@ -75,6 +76,7 @@ class PolymetisPandaEnv(Env):
         #: Violations of actions by kind, and refused actions, since it was made.
         self.counts: Counter[str] = Counter()
         self._limits = read_limits(vars(self), self.name)
+        check_times(vars(self), self.name)
         self._chain = make_chain(self.tool_length)
         self._home = self._read_home()
         pivot = PIVOTS[self.delta_pivot]
@@ -229,7 +231,8 @@ class PolymetisPandaEnv(Env):
             self._told, self._is_resting = self._present(), True
 
     def close(self) -> None:
-        """Stops the arm where it moves, and closes the sensors."""
+        """Stops the arm where it moves, and closes the sensors. The end of the program does, too."""
+        atexit.unregister(self.close)
         self._is_running = False
         if self._clock is not None:
             # What a person has not looked at does not go on in a connection made anew.
@@ -347,6 +350,8 @@ class PolymetisPandaEnv(Env):
         self._servo = Servo(robot, clock, self._chain, self._limits, patience, period, self._home, self.name)
         self._rate = Rate(clock, self.hz)
         self._clock = clock
+        # The servo's thread ends with the program, wherever the arm is then on its way.
+        atexit.register(self.close)
         try:
             for option, name in SENSORS.items():
                 if (group := getattr(self, option)) is not None:

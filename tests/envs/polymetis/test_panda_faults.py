@@ -1,5 +1,7 @@
 """Every fault ends in a safe stop: the arm at rest, its controller ended, a message that says what to do, and nothing that moves it again."""
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -248,6 +250,21 @@ def test_closing_stops_the_arm(env):
     env.close()
     assert len(ended) == 1 and ended[0] < 0.1
     env.close()
+
+
+def test_the_end_of_the_program_stops_the_arm():
+    program = (
+        "from panda_faults import FaultyPandaEnv; from muse.envs.env import make; from test_panda_faults import AHEAD, run\n"
+        "env = make(FaultyPandaEnv, dict(hz=20.0)); env.reset(); run(env)\n"
+        "original = env.wire.robot.terminate_current_policy\n"
+        "env.wire.robot.terminate_current_policy = lambda **given: print('ended', original(**given), flush=True)\n"
+        "raise SystemExit(3)"
+    )
+    path = os.pathsep.join([*sys.path, os.path.dirname(__file__)])
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 3 and done.stdout.splitlines()[-1:] == ["ended []"], done.stderr
 
 
 def test_a_refused_action_leaves_the_watchdog_on(env):

@@ -327,6 +327,12 @@ def test_an_episode_ends_by_its_length_and_its_time_is_kept(new):
         ({"home_joints": [0.0] * 7}, "home_joints"),
         ({"home_joints": [0.0] * 6}, "seven"),
         ({"camera": 3}, "a Sensor"),
+        ({"margin": -0.5}, "margin"),
+        ({"max_tilt": np.nan}, "max_tilt"),
+        ({"clearance": np.nan}, "clearance"),
+        ({"command_timeout": np.inf}, "command_timeout"),
+        ({"state_timeout": np.nan}, "state_timeout"),
+        ({"command_hz": 0.1}, "command_hz"),
         ({"action_space": "ee"}, "one of"),
     ],
 )

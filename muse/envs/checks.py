@@ -25,7 +25,7 @@ def read_action(env_spec: EnvSpec, action: Batch, where: str) -> dict[str, np.nd
         where: What to name in the message (`"PointMassEnv.step"`).
 
     Raises:
-        EnvError: When a name is missing, has another shape, or is not finite.
+        EnvError: When a name is missing, has another shape, is no numbers, or not finite in the spec's type.
     """
     read = {}
     for name in env_spec.action_names:
@@ -40,10 +40,18 @@ def read_action(env_spec: EnvSpec, action: Batch, where: str) -> dict[str, np.nd
         value = np.asarray(action[name])
         if value.shape != (1, *leaf.shape):
             raise EnvError(f"{where}: '{name}'", f"shape {value.shape}", f"shape {(1, *leaf.shape)}")
-        if value.dtype.kind == "f" and not _is_finite(value):
-            raise EnvError(f"{where}: '{name}'", f"not finite: {value[0].tolist()}", "finite numbers")
+        if value.dtype != leaf.dtype and value.dtype.kind not in "biuf":
+            raise EnvError(f"{where}: '{name}'", f"type {value.dtype}", f"type {leaf.dtype}")
+        given = value
+        if value.dtype.kind == "f" and leaf.dtype.kind in "iub":
+            if not _is_finite(value):
+                raise EnvError(f"{where}: '{name}'", f"not finite: {given[0].tolist()}", "finite numbers")
+            value = np.rint(value)
         if value.dtype != leaf.dtype:
-            value = (np.rint(value) if value.dtype.kind == "f" and leaf.dtype.kind in "iub" else value).astype(leaf.dtype)
+            with np.errstate(over="ignore"):  # What is too large for the type is infinite in it.
+                value = value.astype(leaf.dtype)
+        if value.dtype.kind == "f" and not _is_finite(value):
+            raise EnvError(f"{where}: '{name}'", f"not finite: {given[0].tolist()}", "finite numbers")
         read[name] = value[0]
     return read
 

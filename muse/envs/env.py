@@ -62,6 +62,8 @@ class Env(BaseClass, ABC):
     is_physical: ClassVar[bool] = False
     #: What it listens to when a person drives it, some of `muse.envs.teleop.TELEOP_INPUTS`; none: it cannot be driven.
     teleop_inputs: ClassVar[tuple[str, ...]] = ()
+    #: Whether it may move. One that is not armed refuses `reset` and `step` until a person calls `recover` and `arm`.
+    is_armed: bool = True
 
     def __init__(self, params: Mapping[str, Any], env_spec: EnvSpec) -> None:
         self.params = AttrDict({**self.default_params, **params})
@@ -145,6 +147,18 @@ class Env(BaseClass, ABC):
     def render(self) -> np.ndarray | None:
         """Returns the present picture `(Y, X, 3)` uint8 without opening a window, or None where there is none."""
         return None
+
+    def rest(self) -> None:
+        """Is told that no step comes for a while: the episode was ended by somebody else than the env, or waits for a person.
+
+        A robot slows down, holds, and does not count that as silence. Another step, or a reset, may follow.
+        """
+
+    def recover(self) -> None:
+        """Forgets why it was stopped: for a person who has looked. It has to be armed again."""
+
+    def arm(self) -> None:
+        """Lets it move from now on: for a person who stands beside it. An env that moves nothing needs none of this."""
 
     def close(self) -> None:
         """Frees what the env holds. May be called twice."""

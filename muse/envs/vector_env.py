@@ -227,6 +227,10 @@ class VectorEnv(BaseClass):
         pictures = self._call("render", rows)
         return [pictures.get(i) for i in range(self.num_envs)]
 
+    def rest(self, rows: np.ndarray | None = None) -> None:
+        """Tells the envs of `rows` that no step comes for a while; see `Env.rest`."""
+        self._call("rest", rows)
+
     def observe(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Returns the last observation of each env by name, leaves `(B, *shape)`, with zeros for rows that failed.
 

@@ -129,6 +129,10 @@ class VectorRow:
         """Returns whether the task is solved."""
         return bool(self._opened().is_success())
 
+    def rest(self) -> None:
+        """Tells the env that no step comes for a while."""
+        self._opened().rest()
+
     def render(self) -> np.ndarray | None:
         """Returns the env's picture."""
         return self._opened().render()

@@ -13,6 +13,7 @@ COMMANDS = {
     "success": "mark as a success, or not",
     "take_over": "take over, give back",
     "note": "write a note",
+    "arm": "let a robot that was stopped, or is not armed yet, move: you have looked",
     "quit": "quit",
     "close": "the window was closed",
 }
@@ -20,7 +21,7 @@ COMMANDS = {
 #: Key, and its command. None of them is a key of `muse.teleop.keyboard`.
 KEYS = {
     "space": "start", "return": "start", "p": "pause", "y": "keep", "n": "discard", "b": "redo", "r": "reset", "v": "success",
-    "tab": "take_over", "t": "note", "q": "quit", "escape": "quit",
+    "tab": "take_over", "t": "note", "c": "arm", "q": "quit", "escape": "quit",
 }  # fmt: skip
 
 #: What is shown of each: key, and what it does.
@@ -33,5 +34,6 @@ SHORT_HELP = {
     "success": "v: success",
     "take_over": "tab: take over, give back",
     "note": "t: note",
+    "arm": "c: robot may move",
     "quit": "q: quit",
 }

@@ -43,6 +43,9 @@ from muse.utils.video import fit_picture
 
 _log = logging.getLogger(__name__)
 
+#: Between moments in which nothing runs, of an env that keeps a rate itself [s].
+_IDLE = 0.02
+
 
 @dataclasses.dataclass(frozen=True)
 class SessionOptions:
@@ -114,8 +117,8 @@ class Session:
         self._presets, self._log, self._clock = presets, log, clock
         self._picture_names = picture_names(env.env_spec)
         self._limit = min(filter(None, (options.max_steps, env.get_time_limit(env.params) or 0)), default=0)
-        takes_over = [] if policy is not None else ["take_over"]
-        commands = [text for name, text in SHORT_HELP.items() if name not in takes_over]
+        idle = {"take_over": policy is None, "arm": type(env).arm is Env.arm}
+        commands = [text for name, text in SHORT_HELP.items() if not idle.get(name)]
         self._help = (*device.help_for(env.teleop_inputs), *commands)
         self._rate = Rate(WallClock(), options.hz) if options.hz else None
         self._number = keeper.next_number
@@ -129,7 +132,8 @@ class Session:
         """Goes on until the person quits, `max_eps` episodes are there, or `must_stop` says so.
 
         Raises:
-            MuseError: When the device or the panel cannot be opened, or the env not be reset for the first time.
+            MuseError: When the device or the panel cannot be opened, or the env not be reset for the first time, unless it waits for
+                the person to arm it.
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._close_log)
@@ -140,7 +144,7 @@ class Session:
             stack.callback(self.device.close)
             self.device.open(self.panel if self.panel.has_keys else None)
             self._begin(self._number)
-            if self._error is not None:
+            if self._error is not None and self.env.is_armed:
                 raise self._error
             if self._rate is not None:
                 self._rate.start()
@@ -148,6 +152,8 @@ class Session:
                 self.tick()
                 if self._rate is not None:
                     self._rate.wait()
+                elif self.state is not State.RUNNING:
+                    time.sleep(_IDLE)
 
     def tick(self) -> None:
         """Does what one moment asks for: listens, obeys, steps a running episode, and shows where it is."""
@@ -161,8 +167,10 @@ class Session:
             self._pause_with(refused)
         if self.state is State.RUNNING and not said.is_typing:
             self._step(reading.given)
+            self._is_resting = False
         else:
             self._moment = None
+            self._rest()
         if self.state is not State.CLOSED:
             self.panel.show(self._view())
 
@@ -170,6 +178,16 @@ class Session:
     def observation(self) -> dict[str, np.ndarray]:
         """What the env observed last, a flat dict, leaves `(1, *shape)`: what the person sees."""
         return self._vector_env.observe(self.env.env_spec.observation_names)
+
+    def _rest(self) -> None:
+        """Tells the env, once, that no step comes for a while."""
+        if self._is_resting or self._error is not None:
+            return
+        self._is_resting = True
+        try:
+            self.env.rest()
+        except MuseError as error:
+            self._fail(error)
 
     # Listening.
 
@@ -214,7 +232,7 @@ class Session:
             self._quit(again=quits)
         elif command == "close":
             self.state = State.CLOSED
-        elif command in ("start", "pause", "keep", "discard", "redo", "reset", "success", "take_over") and act is not None:
+        elif command in ("start", "pause", "keep", "discard", "redo", "reset", "success", "take_over", "arm") and act is not None:
             self._message = ""
             act()
         elif command != "note":
@@ -308,6 +326,18 @@ class Session:
         self.policy.is_person = not self.policy.is_person
         self._message = "you have it" if self.policy.is_person else "the policy has it"
 
+    def _arm(self) -> None:
+        if self._error is None:
+            self._message = "it may move already"
+            return
+        try:
+            self.env.recover()
+            self.env.arm()
+        except MuseError as error:
+            self._message = f"it may NOT move: {error}"
+            return
+        self._message = "it may move now: r begins anew"
+
     def _quit(self, again: bool) -> None:
         if again or self.state is State.READY:
             self.state = State.CLOSED
@@ -339,11 +369,14 @@ class Session:
         self._loop.abandon()
         self._forget()
         self._error, self.state = error, State.READY
-        self._message = f"the episode is lost, r begins anew: {error}"
+        how = "r begins anew" if type(self.env).arm is Env.arm else "look, then c lets it move and r begins anew"
+        self._message = f"the episode is lost, {how}: {error}"
 
     def _forget(self) -> None:
         self._episode, self._note, self._mark = None, "", None
         self._error: MuseError | None = None
+        #: Whether the env knows that no step comes for a while.
+        self._is_resting = False
         self._steps, self._seconds = 0, 0.0
         self._moment: float | None = None
 

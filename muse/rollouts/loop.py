@@ -261,6 +261,8 @@ class RolloutLoop:
 
     def _end(self, ended: np.ndarray, done: np.ndarray) -> list[tuple[int, Episode]]:
         """Makes the episodes of the rows `ended` (B,) bool and tells the recorders."""
+        if (ended & ~done).any():
+            self.env.rest(ended & ~done)
         success = self.env.is_success(ended)
         finished = []
         for row in np.flatnonzero(self._running(ended)).tolist():

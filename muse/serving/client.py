@@ -275,6 +275,11 @@ class PolicyClient:
             ) from error  # fmt: skip
         except ConnectionLostError:
             answer = None
+        except BaseException as error:
+            # Ctrl-C while an answer is on its way: it would be taken for that of the next question.
+            if not isinstance(error, ProtocolError):
+                self.close()
+            raise
         if answer is None:
             self.close()
             raise ConnectionLostError(

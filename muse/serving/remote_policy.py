@@ -12,7 +12,7 @@ from attrdict import AttrDict
 from muse.models.model import Model
 from muse.policies.policy import Policy, PolicyError
 from muse.serving.client import PolicyClient
-from muse.serving.protocol import HOST, PORT
+from muse.serving.protocol import HOST, PORT, ServingError
 from muse.specs import EnvSpec
 from muse.utils.abstract import Argument
 from muse.utils.attrdicts import Batch, flatten, nest
@@ -25,7 +25,8 @@ class RemotePolicy(Policy):
         muse eval exp=<folder> %policy cfgs/policy/remote.py
 
     Connects when it is built, and checks there that the server's policy is one for this env: names, shapes, types, units, limits.
-    With the same seeds the episodes are those of the policy itself, up to the rounding of a batched matmul.
+    With the same seeds the episodes are those of the policy itself, up to the rounding of a batched matmul. A connection that is lost
+    costs the episodes that run: every action raises until all rows begin anew, which connects to the server that is there then.
 
     Raises:
         ConnectError: At construction, without a server.
@@ -57,7 +58,7 @@ class RemotePolicy(Policy):
             self.host, self.port, path=self.socket, timeout=self.answer_timeout, connect_timeout=self.connect_timeout
         )
         weakref.finalize(self, self._client.close)
-        self._client.check_names(env_spec.leaf(name) for name in env_spec.all_names)
+        self._check_names()
         #: Actions taken since each row began, `(B,)`.
         self.steps = np.zeros(0, np.int64)
 
@@ -74,7 +75,22 @@ class RemotePolicy(Policy):
         return nest(chunk)
 
     def reset_policy(self, rows: np.ndarray | None = None, seeds: Sequence[int | None] | None = None) -> None:
-        """See `Policy.reset_policy`."""
+        """See `Policy.reset_policy`. After a lost connection it connects anew where all rows begin: there is no memory to lose.
+
+        Raises:
+            ConnectError, ServingError: As at construction, and where another policy is served than before.
+        """
+        if not self._client.is_connected and (rows is None or np.all(rows)):
+            before = self._client.about
+            self._client.connect()
+            try:
+                self._check_names()
+                if self._client.about != before:
+                    raise ServingError(self._client.address, f"now serves {self._client.about}", f"{before}, as before")
+            except ServingError:
+                self._client.close()
+                self._client.about = before
+                raise
         self._client.reset_rows(rows, seeds)
         begun = np.ones(len(self.steps) or len(seeds or (None,)), bool) if rows is None else np.asarray(rows)
         self.steps = np.where(begun, 0, self.steps if len(self.steps) == len(begun) else 0).astype(np.int64)
@@ -83,6 +99,9 @@ class RemotePolicy(Policy):
         """Returns `(B,)` bool: rows whose episode the server's policy ends, and those with `timeout` actions."""
         ended = self._client.ended_rows(*self._known(obs, goal))
         return ended | (self.steps >= self.timeout) if self.timeout > 0 else ended
+
+    def _check_names(self) -> None:
+        self._client.check_names(self.env_spec.leaf(name) for name in self.env_spec.all_names)
 
     def _known(self, obs: Batch, goal: Batch) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns what the server knows of an observation and a goal, flat."""

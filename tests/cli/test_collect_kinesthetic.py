@@ -106,6 +106,18 @@ def test_a_person_drops_marks_goes_on_and_quits(place, capsys):
 
 
 @needs_pybullet
+def test_a_person_takes_as_long_as_they_like(place):
+    env = place[0]
+
+    class Slow(Script):
+        def wait(self, wanted):
+            env._clock.sleep_until(env._clock.now() + 60.0)
+            return super().wait(wanted)
+
+    assert collect(place, Slow("\n\ny" * 2, {15: "\n", 30: "\n"}), max_eps=2).num_episodes == 2
+
+
+@needs_pybullet
 def test_enough_steps_are_enough_and_a_demonstration_has_a_longest(place):
     writer = collect(place, Script("\n\ny" * 2), max_eps=None, max_steps=30, guide_steps=15)
     assert writer.num_episodes == 2 and 30 <= writer.num_rows <= 60

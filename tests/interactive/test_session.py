@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attrdict import AttrDict as d
+from needs import needs_pybullet
 
 from muse.datasets.episode_writer import EpisodeWriter
 from muse.datasets.loading import read_file
 from muse.envs.env import make
 from muse.envs.failure import EnvFailure
+from muse.envs.polymetis.simulated_panda_env import SimulatedPandaEnv
 from muse.envs.simple.point_mass_env import PointMassEnv
 from muse.envs.teleop import TeleopInput
 from muse.interactive.keeper import Keeper
@@ -46,7 +48,7 @@ class Script(Panel):
     def poll(self):
         assert self.is_open
         words = next(self.moments, "close")
-        words = (words,) if isinstance(words, str) else words
+        self.words = words = (words,) if isinstance(words, str) else words
         note = next((word.removeprefix("note:") for word in words if word.startswith("note:")), None)
         return Said(tuple(word for word in words if word and ":" not in word), note, "typing:" in words)
 
@@ -395,3 +397,66 @@ def test_everything_is_closed_also_after_an_error(file):
     with pytest.raises(ZeroDivisionError):
         session.run()
     assert not session.panel.is_open and session.device.closed == 1
+
+
+class AtARobot(Script):
+    """A script in which `wait:` lets two minutes pass and `shove:` pushes the arm hard, once."""
+
+    def __init__(self, env, moments):
+        super().__init__(moments)
+        self.env = env
+
+    def poll(self):
+        said = super().poll()
+        clock = self.env._clock
+        if "wait:" in self.words:
+            clock.sleep_until(clock.now() + 120.0)
+        if "shove:" in self.words:
+            self.env.robot.hand = lambda seconds, position, velocity: np.array([0.0, 60.0, 0.0])
+            clock.sleep_until(clock.now() + 0.5)
+            self.env.robot.hand = None
+        return said
+
+
+def at_a_robot(tmp_path, moments, **options):
+    env = make(SimulatedPandaEnv, d(hz=20.0, **options))
+    writer = EpisodeWriter(
+        tmp_path / "data.npz", with_who_acts(env.env_spec, NAMES).extended([SUCCESS]),
+        {"collection": {"seed": 0, "by": "person", "episodes_seen": 0, "kept": []}},
+    )  # fmt: skip
+    session = Session(
+        env, None, None, env.env_spec, FakeDevice(lambda: RIGHT), AtARobot(env, moments), Keeper(writer), SessionOptions(hz=0)
+    )
+    try:
+        session.run()
+    finally:
+        env.close()
+    return session, [view.message for view in session.panel.views]
+
+
+@needs_pybullet
+def test_a_robot_waits_for_minutes_and_goes_on_from_where_it_rests(tmp_path):
+    moves = [""] * 6
+    waits = ["pause", "wait:", "start", *moves, "typing:", ("typing:", "wait:"), *moves]
+    session, said = at_a_robot(tmp_path, ["wait:", "start", *moves, *waits, "keep", "wait:", "start", "", "keep"])
+    assert session.keeper.num_episodes == 2, said
+    steps = read_file(tmp_path / "data.npz").steps
+    assert steps["late"].max() == 0, "nobody was late who was not asked"
+    assert np.linalg.norm(np.diff(steps["ee_position"][:20], axis=0), axis=1).max() < 0.15
+
+
+@needs_pybullet
+def test_a_robot_that_was_stopped_goes_on_when_the_person_says_so(tmp_path):
+    moments = ["start", "", "shove:", "", "reset", "start", "arm", "reset", "start", "", "keep", "arm"]
+    session, said = at_a_robot(tmp_path, moments)
+    assert "stopped (force)" in said[3] and "then c lets it move" in said[3], said
+    assert "stopped (force)" in said[4] and "stopped (force)" in said[5], "r alone does not"
+    assert said[6] == "it may move now: r begins anew"
+    assert session.keeper.num_episodes == 1 and said[-1] == "it may move already"
+    assert any("robot may move" in line for line in session.panel.views[0].help)
+
+
+@needs_pybullet
+def test_a_robot_that_is_not_armed_waits_for_the_person(tmp_path):
+    session, said = at_a_robot(tmp_path, ["", "start", "reset", "arm", "reset", "start", "", "keep"], armed=False)
+    assert all("not armed" in text for text in said[:3]) and session.keeper.num_episodes == 1

@@ -13,7 +13,7 @@ from served import SPEC, draw_obs
 
 from muse.serving.client import ConnectError, LateAnswerError, PolicyClient
 from muse.serving.latency import draw_observation, main, measure_latency
-from muse.serving.protocol import Message, ProtocolError, ServingError, receive, send
+from muse.serving.protocol import ConnectionLostError, Message, ProtocolError, ServingError, receive, send
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,6 +178,22 @@ def test_an_answer_that_is_none(answer, message):
         with pytest.raises(ProtocolError, match=message):
             client.get_action({"ego": np.zeros(2)})
         assert not client.is_connected
+
+
+def test_an_interrupt_leaves_no_answer_for_the_next_question(client, monkeypatch):
+    client.reset(seed=0)
+
+    def interrupt(sock):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("muse.serving.client.receive", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            client.get_action(draw_obs())
+    with pytest.raises(ConnectionLostError, match="not connected"):
+        client.get_action(draw_obs(1))
+    client.connect()
+    client.reset(seed=0)
 
 
 def test_latency_is_measured(client, server, capsys):

@@ -15,7 +15,7 @@ from muse.policies.bc.gcbc_policy import GCBCPolicy
 from muse.policies.policy import PolicyError
 from muse.rollouts.loop import run_episodes
 from muse.serving.client import ConnectError
-from muse.serving.protocol import ServingError
+from muse.serving.protocol import ConnectionLostError, ServingError
 from muse.serving.remote_policy import RemotePolicy
 from muse.serving.server import PolicyServer
 from muse.specs import EnvSpec
@@ -79,6 +79,31 @@ def test_what_is_refused_when_it_is_built(server, port):
     server.close()
     with pytest.raises(ConnectError, match="Connection refused"):
         RemotePolicy(d(port=port), SPEC)
+
+
+def test_a_server_that_was_restarted_goes_on_with_new_episodes(model, envs):
+    rows, here = np.ones(1, bool), {name: value[:, None] for name, value in SPEC.get_uniform(SPEC.observation_names, 1, np.random.default_rng(0)).items()}  # fmt: skip
+    with PolicyServer(make_policy, model, SPEC, {"step": 1}) as server:
+        port = int(server.listen(port=0).rpartition(":")[2])
+        policy = RemotePolicy(d(port=port), SPEC)
+        policy.reset_policy(rows, [1])
+        first = policy.get_action(None, here, {})["action"]
+    with pytest.raises(ConnectionLostError, match="ended the connection"):
+        policy.get_action(None, here, {})
+    with pytest.raises(ConnectError, match="Connection refused"):
+        policy.reset_policy(rows, [1])
+    with PolicyServer(make_policy, model, SPEC, {"step": 2}) as server:
+        server.listen(port=port)
+        with pytest.raises(ServingError, match="'step': 1.*as before"):
+            policy.reset_policy(rows, [1])
+    with PolicyServer(make_policy, model, SPEC, {"step": 1}) as server:
+        server.listen(port=port)
+        with pytest.raises(ConnectionLostError, match="not connected"):
+            policy.get_action(None, here, {})
+        with pytest.raises(ConnectionLostError, match="not connected"):
+            policy.reset_policy(np.array([True, False]), [1])
+        policy.reset_policy(rows, [1])
+        assert np.array_equal(policy.get_action(None, here, {})["action"], first)
 
 
 def test_the_recipe(port):

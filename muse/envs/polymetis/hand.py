@@ -45,7 +45,7 @@ class Hand:
         """Goes to a width [m], whatever the mode and whatever was told before; returns at once."""
         self._told = None
         if self._gripper is not None:
-            self._gripper.goto(width=width, speed=self._speed, force=self._force, blocking=False)
+            self._gripper.goto(width=min(width, self.max_width), speed=self._speed, force=self._force, blocking=False)
 
     def forget(self) -> None:
         """The next command is told whatever was told before."""

@@ -134,7 +134,8 @@ class Motion:
         place, rotation = self._chain.pose(joints)
         after = outside(limits, place, rotation, self._chain.places(joints))
         beyond = (joints < limits.joints_low - 1e-9) & (velocity < 0) | (joints > limits.joints_high + 1e-9) & (velocity > 0)
-        if beyond.any() or np.any(after > self._outside + _SAME):
+        # Asked in this way, a number that is none leads nowhere.
+        if beyond.any() or not np.all(after <= self._outside + _SAME):
             return False
         twist = np.concatenate([place - self.position, turn_between(self.rotation, rotation)]) / dt
         self.joints, self.position, self.rotation, self._outside = joints, place, rotation, after

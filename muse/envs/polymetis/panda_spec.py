@@ -111,6 +111,21 @@ def read_limits(params: Mapping[str, Any], where: str) -> Limits:
     return limits
 
 
+def check_times(params: Mapping[str, Any], where: str) -> None:
+    """Sees that what watches the arm does so.
+
+    Raises:
+        EnvError: For a time that is none, or one that would switch it off.
+    """
+    ranges = {
+        "command_timeout": (0.0, 5.0), "state_timeout": (0.0, 2.0), "call_timeout": (0.0, 5.0), "home_timeout": (0.0, 600.0),
+        "command_hz": (10.0, 1000.0),
+    }  # fmt: skip
+    for name, (least, most) in ranges.items():
+        if not (params[name] > 0 and least <= params[name] <= most):
+            raise EnvError(f"{where}: {name}", str(params[name]), f"above 0, from {least:g} to {most:g}")
+
+
 def action_leaf(space: str, limits: Limits, dt: float) -> tuple:
     """Returns the leaf of the action of a space, for steps of `dt` [s]."""
     if space == "ee-euler":

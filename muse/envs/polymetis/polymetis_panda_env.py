@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import multiprocessing
@@ -18,7 +19,7 @@ from muse.envs.polymetis.arm import HOMES, JOINTS, make_chain, pose_of, rotation
 from muse.envs.polymetis.hand import CLOSED, Hand
 from muse.envs.polymetis.interface import ActionRefused, GripperInterface, RobotError, RobotInterface, RobotStopped, connect
 from muse.envs.polymetis.observing import Told, observe_arm
-from muse.envs.polymetis.panda_spec import ARGUMENTS, PIVOTS, SENSORS, make_group, read_limits
+from muse.envs.polymetis.panda_spec import ARGUMENTS, PIVOTS, SENSORS, check_times, make_group, read_limits
 from muse.envs.polymetis.reading import Reading, check_flange
 from muse.envs.polymetis.sensors import Sensor
 from muse.envs.polymetis.servo import Servo
@@ -75,12 +76,15 @@ class PolymetisPandaEnv(Env):
         #: Violations of actions by kind, and refused actions, since it was made.
         self.counts: Counter[str] = Counter()
         self._limits = read_limits(vars(self), self.name)
+        check_times(vars(self), self.name)
         self._chain = make_chain(self.tool_length)
         self._home = self._read_home()
         pivot = PIVOTS[self.delta_pivot]
         self._targets = Targets(self._chain, self._limits, self.action_space, pivot, 1.0 / self.hz, self._home)
         self._is_pose = self._targets.is_pose
-        self._is_armed, self._is_running, self._steps = bool(self.armed), False, 0
+        self.is_armed, self._is_running, self._steps = bool(self.armed), False, 0
+        #: Whether nobody acts for a while, so that the next step begins a grid of deadlines.
+        self._is_resting = False
         #: What the last action meant, within limits: a pose `(6,)` or joint positions `(7,)`.
         self._told: np.ndarray | None = None
         #: What the gripper was last told, from 0, open, to 255, closed.
@@ -157,7 +161,7 @@ class PolymetisPandaEnv(Env):
             self._servo.start("pose" if self._is_pose else "joints")
             self._told, self._grip = self._present(), 0.0 if width is None else self._hand.closing(width)
             self._rate.start()
-            self._steps = 0
+            self._steps, self._is_resting = 0, False
             observation = self._observe()
         self._is_running = True
         return nest(observation), AttrDict()
@@ -170,6 +174,8 @@ class PolymetisPandaEnv(Env):
             ActionRefused: The same for one outside the limits, where these refuse.
             RobotStopped: Where it was stopped, or is now.
         """
+        if self._clock is not None:
+            self._servo.check()
         check_running(self._is_running, f"{self.name}.step")
         value = self._read_action(action)
         with self._stopping():
@@ -182,6 +188,9 @@ class PolymetisPandaEnv(Env):
             self.counts["refused"] += 1
             expected = "one within the limits (docs/real-robot.md), or on_violation='clip'"
             raise ActionRefused(f"{self.name}.step", f"an action outside the limits: {', '.join(kinds)}", expected)
+        if self._is_resting:
+            self._rate.start()
+            self._is_resting = False
         with self._stopping():
             self._aim(target)
             self._close_hand(grip)
@@ -210,10 +219,24 @@ class PolymetisPandaEnv(Env):
         """Returns what `camera` sees, where there is one."""
         return next((sensor.read()["image"] for sensor in self._sensors if sensor.name == "image"), None)
 
+    def rest(self) -> None:
+        """Slows down and holds the arm, whose watchdog does not wait for actions until the next step; see `Env.rest`.
+
+        The next step goes on from where it came to rest. A stop meanwhile is raised there.
+        """
+        if self._clock is None or self._told is None or self._servo.is_stopped or self._servo.is_guided:
+            return
+        with contextlib.suppress(RobotStopped), self._stopping():
+            self._servo.settle()
+            self._told, self._is_resting = self._present(), True
+
     def close(self) -> None:
-        """Stops the arm where it moves, and closes the sensors."""
+        """Stops the arm where it moves, and closes the sensors. The end of the program does, too."""
+        atexit.unregister(self.close)
         self._is_running = False
         if self._clock is not None:
+            # What a person has not looked at does not go on in a connection made anew.
+            self.is_armed = self.is_armed and not self._servo.is_stopped
             self._servo.close()
             for sensor in self._sensors:
                 sensor.close()
@@ -232,13 +255,15 @@ class PolymetisPandaEnv(Env):
         self._open()
         self._servo.check()
         self._servo.read()
-        self._is_armed = True
+        self.is_armed = True
 
     def disarm(self) -> None:
-        """Ends an episode, slows down and holds the arm; it does not move again until it is armed."""
-        self._is_armed, self._is_running = False, False
+        """Ends an episode, slows down and holds the arm, a soft one too; it does not move again until it is armed."""
+        self.is_armed, self._is_running = False, False
         if self._clock is not None:
             self._servo.rest()
+            if self._servo.is_guided:
+                self.end_guiding()
 
     def stop(self, why: str = "somebody called stop()") -> None:
         """Stops the arm smoothly; see `recover`."""
@@ -252,7 +277,7 @@ class PolymetisPandaEnv(Env):
         Raises:
             RobotStopped: Where the robot still does not answer, or reports an error.
         """
-        self._is_armed, self._is_running = False, False
+        self.is_armed, self._is_running = False, False
         if self._clock is not None:
             self._servo.recover()
 
@@ -277,8 +302,10 @@ class PolymetisPandaEnv(Env):
             grip: What the gripper is to do, from 0, open, to 255, closed.
 
         Raises:
+            RobotError: Where it is not guided.
             RobotStopped: Where it was stopped, or is now.
         """
+        self._check_guided("guide")
         with self._stopping():
             self._close_hand(min(max(grip, 0.0), CLOSED))
             self._rate.wait()
@@ -286,7 +313,12 @@ class PolymetisPandaEnv(Env):
             return nest(self._observe())
 
     def end_guiding(self) -> None:
-        """Holds the arm where the person left it."""
+        """Holds the arm where the person left it.
+
+        Raises:
+            RobotError, RobotStopped: As `guide`.
+        """
+        self._check_guided("end_guiding")
         with self._stopping():
             self._servo.start("joints")
 
@@ -318,6 +350,8 @@ class PolymetisPandaEnv(Env):
         self._servo = Servo(robot, clock, self._chain, self._limits, patience, period, self._home, self.name)
         self._rate = Rate(clock, self.hz)
         self._clock = clock
+        # The servo's thread ends with the program, wherever the arm is then on its way.
+        atexit.register(self.close)
         try:
             for option, name in SENSORS.items():
                 if (group := getattr(self, option)) is not None:
@@ -332,12 +366,18 @@ class PolymetisPandaEnv(Env):
         """Connects, and sees that it may move."""
         if self._clock is not None:
             self._servo.check()
-        if not self._is_armed:
+        if not self.is_armed:
             raise RobotError(
                 f"{self.name}: not armed", "asked to move", "a person who lets it", "env.arm(), or the option armed=True"
             )
         self._open()
         self._servo.check()
+
+    def _check_guided(self, method: str) -> None:
+        if self._clock is not None:
+            self._servo.check()
+        if self._clock is None or not self._servo.is_guided:
+            raise RobotError(f"{self.name}.{method}", "nobody guides it", "begin_guiding() before")
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:
@@ -372,12 +412,13 @@ class PolymetisPandaEnv(Env):
         given = read_presets(presets, ["joint_positions"], where)
         if "joint_positions" not in given:
             return self._home, None
-        joints = np.asarray(given["joint_positions"], np.float64)
+        joints = np.array(given["joint_positions"], np.float64)
         if joints.shape != (JOINTS + 2,):
             raise EnvError(f"{where}: 'joint_positions'", f"shape {joints.shape}", f"shape {(JOINTS + 2,)}")
-        return check_start(joints[:JOINTS], self._limits, self._chain, f"{where}: 'joint_positions'"), float(
-            joints[JOINTS:].sum()
-        )
+        if not np.isfinite(joints).all():
+            raise EnvError(f"{where}: 'joint_positions'", f"not finite: {joints.tolist()}", "finite numbers")
+        start = check_start(joints[:JOINTS], self._limits, self._chain, f"{where}: 'joint_positions'")
+        return start, max(0.0, float(joints[JOINTS:].sum()))
 
     def _read_action(self, action: Mapping[str, Any]) -> np.ndarray:
         if has(action, "action"):

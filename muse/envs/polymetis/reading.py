@@ -62,6 +62,12 @@ def check_error(state: RobotState) -> None:
         raise Fault("robot", f"the robot reports error {state.error_code}")
 
 
+def check_finite(reading: Reading) -> None:
+    """Raises `Fault` where the robot tells numbers that are none."""
+    if not np.isfinite(np.concatenate([reading.joints, reading.joint_velocities, reading.external_torques])).all():
+        raise Fault("state", "the robot tells numbers that are not finite")
+
+
 def check_flange(robot: RobotInterface, where: str) -> None:
     """Sees that the robot's end effector is where a Panda's flange is for its joints: limits would be of another place.
 

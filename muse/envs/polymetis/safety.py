@@ -177,6 +177,9 @@ def check_limits(limits: Limits) -> dict[str, str]:
     wrong = {}
     if limits.low.shape != (3,) or limits.high.shape != (3,) or not np.isfinite([limits.low, limits.high]).all():
         return {"safenet": "two finite corners of three numbers each [m]"}
+    for name, least, most in (("margin", 0.0, 0.2), ("clearance", 0.0, 1.0), ("max_tilt", 0.0, 1.5), ("max_yaw", 0.0, 3.1)):
+        if not least <= getattr(limits, name.removeprefix("max_")) <= most:
+            wrong[name] = f"from {least:g} to {most:g}"
     if not np.all(limits.high - limits.low > 2 * limits.margin):
         wrong["safenet"] = f"a box wider than twice the margin of {limits.margin:g} m"
     for name in (

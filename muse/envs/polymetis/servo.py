@@ -30,7 +30,7 @@ from muse.envs.bullet_envs.kinematics import Chain
 from muse.envs.polymetis.arm import JOINTS
 from muse.envs.polymetis.interface import RobotError, RobotInterface, RobotStopped
 from muse.envs.polymetis.motion import Motion
-from muse.envs.polymetis.reading import Reading, check_error, read_state
+from muse.envs.polymetis.reading import Reading, check_error, check_finite, read_state
 from muse.envs.polymetis.safety import SHARE, Limits, exceeded
 from muse.envs.polymetis.wire import Fault, Patience, Wire, describe
 from muse.utils.clock import Clock
@@ -149,6 +149,18 @@ class Servo:
             if self.mode in (Mode.POSE, Mode.JOINTS):
                 self._target, self._aimed = None, None
 
+    def settle(self) -> None:
+        """Does `rest`, and returns when the arm rests, or was given the time to.
+
+        Raises:
+            RobotStopped: Where it was stopped.
+        """
+        self.rest()
+        end = self.clock.now() + _LONGEST_BRAKE
+        while self.mode in (Mode.POSE, Mode.JOINTS) and not self._rests() and self.clock.now() < end:
+            self.clock.sleep_until(self.clock.now() + self.period)
+        self.check()
+
     def stop(self, kind: str, why: str) -> None:
         """Slows down, ends the controller, and returns when that is done. Where it is stopped already the first reason stays."""
         self._stop(kind, why)
@@ -176,11 +188,15 @@ class Servo:
         self.mode, self.reading = Mode.OFF, None
 
     def recover(self) -> None:
-        """Forgets why it was stopped, where the robot answers and tells no error.
+        """Forgets why it was stopped, where the robot answers and tells no error. Where it was not stopped it slows down and holds.
 
         Raises:
             RobotStopped: Where it does not.
         """
+        self._await_stop()
+        if self._reason is None:
+            self.rest()
+            return
         self._end()
         try:
             check_error(self._wire.call("get_robot_state"))
@@ -199,11 +215,12 @@ class Servo:
         try:
             state = self._wire.call("get_robot_state")
             check_error(state)
+            self.reading = read_state(state, self._chain)
+            check_finite(self.reading)
         except Exception as error:
-            self._stop("connection", describe(error))
+            self._stop(error.kind if isinstance(error, Fault) else "connection", describe(error))
             self.check()
             raise
-        self.reading = read_state(state, self._chain)
         return self.reading
 
     def close(self) -> None:
@@ -214,6 +231,16 @@ class Servo:
         self._end()
 
     @property
+    def is_guided(self) -> bool:
+        """Whether a person may move the arm by hand."""
+        return self.mode is Mode.GUIDED
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped, or is about to be, and has not recovered."""
+        return self._reason is not None
+
+    @property
     def told(self) -> np.ndarray:
         """Joint positions that the arm is told at present `(7,)` [rad]."""
         with self._lock:
@@ -222,7 +249,8 @@ class Servo:
     # Inside.
 
     def _begin(self, mode: Mode, start: Callable[[], Any]) -> None:
-        self.check()
+        # A controller begins at rest: one that was begun in a motion would end it at once.
+        self.settle()
         self._end()
         try:
             reading = self.read()
@@ -261,6 +289,7 @@ class Servo:
                 return
             check_error(state)
             self._check_fresh(reading)
+            check_finite(reading)
             self.reading = reading
             if self.mode is Mode.GUIDED:
                 return
@@ -291,6 +320,12 @@ class Servo:
                 self.counts["held"] += int(self._motion.is_held)
         self._tell()
 
+    def _rests(self) -> bool:
+        reading = self.reading
+        return not np.any(self._motion.joint_velocity) and (
+            reading is None or bool(np.abs(reading.joint_velocities).max() < _RESTING)
+        )
+
     def _brake(self, reading: Reading) -> None:
         """A tick of stopping."""
         with self._lock:
@@ -311,9 +346,6 @@ class Servo:
             raise Fault("state", f"the robot has told the same state for {now - self._advanced:.2f} s")
 
     def _check_reading(self, reading: Reading) -> None:
-        values = np.concatenate([reading.joints, reading.joint_velocities, reading.external_torques])
-        if not np.isfinite(values).all():
-            raise Fault("state", "the robot tells numbers that are not finite")
         limits = self.limits
         over = exceeded(limits, reading.position, reading.twist, reading.joint_velocities, reading.wrench[:3])
         # An arm that begins outside its box may come in.

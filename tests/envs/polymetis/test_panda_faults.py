@@ -1,5 +1,7 @@
 """Every fault ends in a safe stop: the arm at rest, its controller ended, a message that says what to do, and nothing that moves it again."""
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -173,6 +175,31 @@ def test_a_person_who_has_looked_lets_it_go_on(env):
     run(env)
 
 
+def test_a_stop_is_not_forgotten_by_closing(env):
+    env.reset()
+    run(env)
+    env.stop("a test")
+    with pytest.raises(RobotStopped, match="a test"):
+        env.step(AHEAD)
+    env.close()
+    with pytest.raises(RobotError, match="not armed"):
+        env.reset()
+
+
+def test_recovering_what_was_not_stopped_leaves_the_watchdog_on(env):
+    env.reset()
+    run(env)
+    assert speed_of(env) > 0.1
+    env.recover()
+    assert env.robot.is_running_policy()
+    env._clock.sleep_until(env._clock.now() + 1.0)
+    assert speed_of(env) < 0.01
+    freeze(env)
+    env._clock.sleep_until(env._clock.now() + 1.0)
+    with pytest.raises(RobotStopped, match="the same state"):
+        env.arm()
+
+
 def test_a_robot_with_an_error_does_not_recover(env):
     env.reset()
     report(env)
@@ -223,6 +250,21 @@ def test_closing_stops_the_arm(env):
     env.close()
     assert len(ended) == 1 and ended[0] < 0.1
     env.close()
+
+
+def test_the_end_of_the_program_stops_the_arm():
+    program = (
+        "from panda_faults import FaultyPandaEnv; from muse.envs.env import make; from test_panda_faults import AHEAD, run\n"
+        "env = make(FaultyPandaEnv, dict(hz=20.0)); env.reset(); run(env)\n"
+        "original = env.wire.robot.terminate_current_policy\n"
+        "env.wire.robot.terminate_current_policy = lambda **given: print('ended', original(**given), flush=True)\n"
+        "raise SystemExit(3)"
+    )
+    path = os.pathsep.join([*sys.path, os.path.dirname(__file__)])
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 3 and done.stdout.splitlines()[-1:] == ["ended []"], done.stderr
 
 
 def test_a_refused_action_leaves_the_watchdog_on(env):

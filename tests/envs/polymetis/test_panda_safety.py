@@ -164,6 +164,16 @@ def test_an_arm_that_begins_outside_may_come_in_and_not_go_farther_out():
     np.testing.assert_allclose(watch.motion.joints, HOMES["default"], atol=1e-3)
 
 
+def test_a_target_that_is_no_number_leads_nowhere():
+    motion = Motion(CHAIN, LIMITS, np.array(HOMES["default"]), DT)
+    before = motion.joints.copy()
+    for _ in range(3):
+        motion.toward_joints(np.full(7, np.nan))
+        motion.toward_pose(np.full(3, np.nan), motion.rotation)
+        np.testing.assert_array_equal(motion.joints, before)
+        assert motion.is_held
+
+
 def test_giving_way_shortens_the_lead():
     watch, goal = Watch(), np.array([0.6, 0.0, 0.2, 0, 0, 0])
     measured = watch.motion.joints.copy()

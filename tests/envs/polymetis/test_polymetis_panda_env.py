@@ -115,6 +115,42 @@ def test_it_does_not_move_until_it_is_armed(new):
 
 
 @needs_pybullet
+def test_disarmed_it_is_not_guided_and_its_fingers_rest(new):
+    env = new(armed=False)
+    for call in (lambda: env.guide(255.0), env.end_guiding):
+        with pytest.raises(RobotError, match="nobody guides it"):
+            call()
+    env.arm()
+    env.begin_guiding()
+    env.guide(0.0)
+    env.disarm()
+    assert env._servo.mode.value == "joints", "held, and no longer soft"
+    with pytest.raises(RobotError, match="nobody guides it"):
+        env.guide(255.0)
+    env._clock.sleep_until(env._clock.now() + 0.5)
+    assert env.robot.gripper.get_state().width > 0.07
+
+
+@needs_pybullet
+def test_a_reset_in_a_motion_slows_down_first(new):
+    env = new(hz=20.0, teleport=False)
+    env.reset()
+    run(env, act(0.02, 0, 0, 0, 0, 0, 0), 8)
+    servo, places = env._servo, []
+    tell = servo._tell
+
+    def note():
+        places.append(servo._motion.position.copy())
+        tell()
+
+    servo._tell = note
+    run(env, act(0.02, 0, 0, 0, 0, 0, 0), 3)
+    env.reset()
+    speeds = np.linalg.norm(np.diff(places, axis=0), axis=1) / servo.period
+    assert speeds[0] > 0.3 and np.abs(np.diff(speeds)).max() < 2 * servo.limits.acceleration * servo.period
+
+
+@needs_pybullet
 def test_a_number_that_is_not_finite_is_refused_and_counted(new):
     env = new()
     env.reset()
@@ -124,6 +160,22 @@ def test_a_number_that_is_not_finite_is_refused_and_counted(new):
     assert env.counts["not_finite"] == 3
     seen = run(env, act(0, 0, 0, 0, 0, 0, 0), 3)
     np.testing.assert_allclose(seen["ee_position"], [0.45, 0, 0.252], atol=2e-3)
+
+
+@needs_pybullet
+@pytest.mark.parametrize("space", ACTION_SPACES)
+@pytest.mark.parametrize("bad", [np.float64(1e39), object, complex, str], ids=str)
+def test_what_is_not_finite_as_float32_is_never_told(new, space, bad):
+    env = new(action_space=space)
+    env.reset()
+    zeros = np.zeros((1, 7 if space.startswith("ee") else 8))
+    action = zeros + bad if isinstance(bad, float) else (zeros * np.nan).astype(bad)
+    before = env._servo.told
+    with pytest.raises(EnvError, match="not finite|type"):
+        env.step(d(action=action))
+    env._clock.sleep_until(env._clock.now() + 0.3)
+    np.testing.assert_array_equal(env._servo.told, before)
+    env._servo.check()
 
 
 @needs_pybullet
@@ -185,7 +237,8 @@ def test_without_teleport_it_goes_home_by_itself_within_all_limits(new, option):
 def test_an_arm_that_cannot_come_home_is_stopped(new):
     env = new(teleport=False, home_timeout=2.0)
     env.reset()
-    run(env, act(0.04, 0, 0, 0, 0, 0, 0), 8)
+    run(env, act(0.04, 0, 0, 0, 0, 0, 0), 4)
+    run(env, act(0, 0, 0, 0, 0, 0, 0), 8)
     env.robot.hand = lambda seconds, position, velocity: np.array([28.0, 0.0, 0.0])
     with pytest.raises(RobotStopped, match=r"stopped \(home\)"):
         env.reset()
@@ -274,6 +327,12 @@ def test_an_episode_ends_by_its_length_and_its_time_is_kept(new):
         ({"home_joints": [0.0] * 7}, "home_joints"),
         ({"home_joints": [0.0] * 6}, "seven"),
         ({"camera": 3}, "a Sensor"),
+        ({"margin": -0.5}, "margin"),
+        ({"max_tilt": np.nan}, "max_tilt"),
+        ({"clearance": np.nan}, "clearance"),
+        ({"command_timeout": np.inf}, "command_timeout"),
+        ({"state_timeout": np.nan}, "state_timeout"),
+        ({"command_hz": 0.1}, "command_hz"),
         ({"action_space": "ee"}, "one of"),
     ],
 )
@@ -290,6 +349,7 @@ def test_options_that_make_no_sense_are_told(options, text):
         (d(joint_positions=np.zeros(7)), "shape"),
         (d(joint_positions=np.zeros(9)), "within"),
         (d(joint_positions=np.array([1.5, 0.5, 0, -1.5, 0, 2.0, 0.78, 0, 0])), "safenet"),
+        (d(joint_positions=np.array([0.1, -0.1876, 0.0, -2.4949, 0.0, 2.3074, 0.7854, np.nan, 0.02])), "not finite"),
         (d(no_such=1), "no preset"),
     ],
 )

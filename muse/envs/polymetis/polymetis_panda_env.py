@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from attrdict import AttrDict
 
-from muse.envs.checks import check_running, read_action, read_presets, read_teleop
+from muse.envs.checks import check_running, read_action, read_teleop
 from muse.envs.env import Env, EnvError
-from muse.envs.polymetis.arm import HOMES, JOINTS, make_chain, pose_of, rotation_of
+from muse.envs.polymetis.arm import HOMES, make_chain, pose_of, rotation_of
 from muse.envs.polymetis.hand import CLOSED, Hand
 from muse.envs.polymetis.interface import ActionRefused, GripperInterface, RobotError, RobotInterface, RobotStopped, connect
 from muse.envs.polymetis.observing import Told, observe_arm
@@ -23,7 +23,7 @@ from muse.envs.polymetis.panda_spec import ARGUMENTS, PIVOTS, SENSORS, check_tim
 from muse.envs.polymetis.reading import Reading, check_flange
 from muse.envs.polymetis.sensors import Sensor
 from muse.envs.polymetis.servo import Servo
-from muse.envs.polymetis.targets import Targets, check_start
+from muse.envs.polymetis.targets import Targets, check_start, read_start
 from muse.envs.polymetis.wire import Patience
 from muse.envs.teleop import TELEOP_INPUTS, TeleopInput
 from muse.specs import EnvSpec
@@ -78,7 +78,8 @@ class PolymetisPandaEnv(Env):
         self._limits = read_limits(vars(self), self.name)
         check_times(vars(self), self.name)
         self._chain = make_chain(self.tool_length)
-        self._home = self._read_home()
+        home = HOMES[self.home] if self.home_joints is None else self.home_joints
+        self._home = check_start(np.array(home, np.float64), self._limits, self._chain, f"{self.name}: home_joints")
         pivot = PIVOTS[self.delta_pivot]
         self._targets = Targets(self._chain, self._limits, self.action_space, pivot, 1.0 / self.hz, self._home)
         self._is_pose = self._targets.is_pose
@@ -153,7 +154,8 @@ class PolymetisPandaEnv(Env):
             RobotError: Where the arm is not armed, or cannot be reached.
             RobotStopped: Where it was stopped, or is now.
         """
-        joints, width = self._read_start(presets)
+        start = read_start(presets, self._limits, self._chain, f"{self.name}.reset: presets")
+        joints, width = (self._home, None) if start is None else start
         self._is_running = False
         self._prepare()
         with self._stopping():
@@ -401,24 +403,6 @@ class PolymetisPandaEnv(Env):
             self._is_running = False
             self._servo.stop("interrupt", type(error).__name__)
             raise
-
-    def _read_home(self) -> np.ndarray:
-        home = np.array(HOMES[self.home] if self.home_joints is None else self.home_joints, np.float64)
-        return check_start(home, self._limits, self._chain, f"{self.name}: home_joints")
-
-    def _read_start(self, presets: Mapping[str, Any] | None) -> tuple[np.ndarray, float | None]:
-        """Returns joint positions to begin from `(7,)`, and a width of the fingers where that is given."""
-        where = f"{self.name}.reset: presets"
-        given = read_presets(presets, ["joint_positions"], where)
-        if "joint_positions" not in given:
-            return self._home, None
-        joints = np.array(given["joint_positions"], np.float64)
-        if joints.shape != (JOINTS + 2,):
-            raise EnvError(f"{where}: 'joint_positions'", f"shape {joints.shape}", f"shape {(JOINTS + 2,)}")
-        if not np.isfinite(joints).all():
-            raise EnvError(f"{where}: 'joint_positions'", f"not finite: {joints.tolist()}", "finite numbers")
-        start = check_start(joints[:JOINTS], self._limits, self._chain, f"{where}: 'joint_positions'")
-        return start, max(0.0, float(joints[JOINTS:].sum()))
 
     def _read_action(self, action: Mapping[str, Any]) -> np.ndarray:
         if has(action, "action"):

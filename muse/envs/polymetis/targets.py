@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from muse.envs.bullet_envs.kinematics import Chain
 from muse.envs.bullet_envs.robot_spec import JOINT_LIMITS
+from muse.envs.checks import read_presets
 from muse.envs.env import EnvError
 from muse.envs.polymetis.arm import JOINTS, pose_of, rotation_of
 from muse.envs.polymetis.safety import (
@@ -86,3 +90,21 @@ def check_start(joints: np.ndarray, limits: Limits, chain: Chain, where: str) ->
         expected = f"an elbow above the table, a hand that points down, and a tip within the box {box}"
         raise EnvError(where, f"a tip at {np.round(place, 3).tolist()}", expected, "the option safenet")
     return joints
+
+
+def read_start(presets: Mapping[str, Any] | None, limits: Limits, chain: Chain, where: str) -> tuple[np.ndarray, float] | None:
+    """Returns joint positions to begin from `(7,)` [rad] and the width of the fingers [m], None where no preset says so.
+
+    Raises:
+        EnvError: For an unknown preset, or one that is no place to begin from.
+    """
+    given = read_presets(presets, ["joint_positions"], where)
+    if "joint_positions" not in given:
+        return None
+    where = f"{where}: 'joint_positions'"
+    joints = np.array(given["joint_positions"], np.float64)
+    if joints.shape != (JOINTS + 2,):
+        raise EnvError(where, f"shape {joints.shape}", f"shape {(JOINTS + 2,)}")
+    if not np.isfinite(joints).all():
+        raise EnvError(where, f"not finite: {joints.tolist()}", "finite numbers")
+    return check_start(joints[:JOINTS], limits, chain, where), max(0.0, float(joints[JOINTS:].sum()))

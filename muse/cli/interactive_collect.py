@@ -18,7 +18,7 @@ from muse.experiments.assemble import ROOT_KEYS, Experiment, assemble, recorded_
 from muse.experiments.file_manager import ExperimentError, ExperimentFileManager
 from muse.experiments.logger import logging_to
 from muse.interactive.keeper import Keeper
-from muse.interactive.panel import NoPanel, Panel, has_display
+from muse.interactive.panel import NoPanel, Panel
 from muse.interactive.session import Session, SessionOptions
 from muse.interactive.terminal_panel import TerminalPanel
 from muse.interactive.window_panel import WindowPanel
@@ -153,15 +153,15 @@ def _without_idle_policy(params: AttrDict, args: argparse.Namespace, manager: Ex
 
 
 def _make_panel(kind: str) -> Panel:
-    """Returns the panel that was asked for; by itself the window, whose error tells of the terminal where there is no display."""
+    """Returns the panel that was asked for; by itself the window.
+
+    Raises:
+        PanelError: For a window without a display; it tells of the terminal.
+    """
     if kind == "none":
         return NoPanel()
     if kind == "terminal":
         return TerminalPanel()
-    return WindowPanel("Muse: interactive collection") if kind == "window" or has_display() else _no_window()
-
-
-def _no_window() -> Panel:
-    panel = WindowPanel("")
-    panel.open()  # Says why it cannot.
+    panel = WindowPanel("Muse: interactive collection")
+    panel.check_display()
     return panel

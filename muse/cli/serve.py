@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from types import FrameType
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import muse
@@ -23,6 +20,10 @@ from muse.serving.protocol import HOST, PORT
 from muse.serving.server import PolicyServer
 from muse.specs import EnvSpec
 from muse.utils.abstract import build
+from muse.utils.stop_signals import StopSignals
+
+#: Between two looks at whether it is to stop [s].
+_PATIENCE = 0.1
 
 _DESCRIPTION = """Serve an experiment's policy: observations in, actions out, over a socket of this machine.
 
@@ -63,9 +64,10 @@ def _work(args: argparse.Namespace, unknown: list[str]) -> int:
                 print(_describe(server), flush=True)
                 # Another process asks, as it will be: in this one, the two would wait for one another's turn at the interpreter.
                 return subprocess.run([sys.executable, "-m", latency.__name__, address, str(args.latency)]).returncode
-            with _until_told() as told:
+            with StopSignals() as stop:
                 print(f"serving on {address}: {_describe(server)}; {_describe_spec(server)}", flush=True)
-                told.wait()
+                while not stop.requested:
+                    time.sleep(_PATIENCE)
     print(f"stopped after {server.actions} actions", flush=True)
     return 0
 
@@ -106,22 +108,3 @@ def _describe_spec(server: PolicyServer) -> str:
         ", ".join(f"{name} {server.env_spec.leaf(name).shape}" for name in names) for names in (server.reads, server.action_names)
     )
     return f"reads {reads or 'nothing'}; acts by {actions}"
-
-
-@contextlib.contextmanager
-def _until_told() -> Iterator[threading.Event]:
-    """Yields an event that Ctrl-C and SIGTERM set, where signals can be heard: in the main thread."""
-    told = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield told
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        told.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -110,11 +110,7 @@ class EpisodeWriter:
             return self.path
         data = join_parts(self._parts, self.meta, str(self.path))
         if self._can_grow and self._written is not None:
-            there = self._storage.num_episodes(self.path)
-            if there != self._written:
-                raise DataError(
-                    str(self.path), f"{there} episodes", f"the {self._written} written so far", "one writer at a time"
-                )
+            self._check_alone(self._storage.num_episodes(self.path))
             self._storage.append(self.path, data)
         else:
             self._storage.write(self.path, data)
@@ -147,10 +143,7 @@ class EpisodeWriter:
         finally:
             self.meta = meta
         data = read_file(self.path) if self._can_grow else self._parts[0]
-        if len(data.ends) != self.num_episodes:
-            raise DataError(
-                str(self.path), f"{len(data.ends)} episodes", f"the {self.num_episodes} written so far", "one writer at a time"
-            )
+        self._check_alone(len(data.ends))
         end = int(data.ends[-2]) if len(data.ends) > 1 else 0
         if self._can_grow:
             self._storage.drop_last(self.path, meta)
@@ -163,6 +156,11 @@ class EpisodeWriter:
             self._held_bytes = _size_of(kept)
         self.num_episodes, self.num_rows = self.num_episodes - 1, end
         self._written, self._written_meta = self.num_episodes, copy.deepcopy(meta)
+
+    def _check_alone(self, there: int) -> None:
+        """Raises `DataError` when the file holds another number of episodes than were written."""
+        if there != self._written:
+            raise DataError(str(self.path), f"{there} episodes", f"the {self._written} written so far", "one writer at a time")
 
     def _empty(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         leaves = [self.env_spec.leaf(name) for name in names]

@@ -32,11 +32,15 @@ class WindowPanel(KeyPanel):
         self._begins_note = False  # The key that went down last does, and its letter is not of the note.
         self._place: Place | None = None
 
-    def open(self) -> None:
-        """See `Panel.open`."""
+    def check_display(self) -> None:
+        """Raises `PanelError` where there is no display, so that it is said before anything is built."""
         if not has_display():
             hint = "--panel terminal, whose keys work over SSH, too"
             raise PanelError("the window", "no display (neither DISPLAY nor WAYLAND_DISPLAY is set)", "a screen", hint)
+
+    def open(self) -> None:
+        """See `Panel.open`."""
+        self.check_display()
         hush_pygame()
         pygame = self._pygame = require("pygame", "window", "the window of an interactive session")
         try:
